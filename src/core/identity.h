@@ -1,0 +1,28 @@
+/* Who is sending, as stable as can be trusted (DESIGN section 3; RFC 6647 sections
+ * 5.5 and 7). */
+#ifndef GREYLAG_CORE_IDENTITY_H
+#define GREYLAG_CORE_IDENTITY_H
+
+#include "core/policy.h"
+#include "core/request.h"
+
+#define IDENTITY_TEXT (REQUEST_NAME_MAX + 1)
+
+struct identity {
+	enum identity_mode kind;	/* which of them it turned out to be */
+	size_t n;
+	char text[IDENTITY_TEXT];	/* "example.org", "192.0.2.0/24" or "192.0.2.1" */
+};
+
+static inline struct span identity_span(const struct identity *id)
+{
+	return span_make(id->text, id->n);
+}
+
+/* The identity under this policy. Needs client, client_org and client_dynamic;
+ * client.family must not be 0. */
+void identity_of(const struct policy *p, const struct request *r, struct identity *out);
+/* The exact address as an identity. */
+void identity_address(const struct request *r, struct identity *out);
+
+#endif

@@ -1,0 +1,48 @@
+/* The verdicts and the one list of reasons. A reason word is what stands in the
+ * log, names the counter and heads the entry in greylagd(8). */
+#ifndef GREYLAG_CORE_REASON_H
+#define GREYLAG_CORE_REASON_H
+
+#include "base/span.h"
+
+enum verdict {
+	VERDICT_PASS,		/* no opinion: the MTA goes on */
+	VERDICT_DEFER,		/* temporary error */
+	VERDICT_REJECT,		/* permanent error */
+	VERDICT_OBSERVE,	/* would have been deferred or rejected, but only observed */
+};
+#define VERDICT_COUNT 4
+
+/* X(identifier, word, meaning) */
+#define REASONS(X) \
+	X(NEW, "new", "first attempt of this triplet") \
+	X(EARLY, "early", "retried before the delay was over") \
+	X(LAPSED, "lapsed", "retried after the window, so it counts as a first attempt") \
+	X(RETRIED, "retried", "first good retry of the triplet") \
+	X(KNOWN, "known", "the triplet passed before") \
+	X(ALLOWED, "allowed", "the client proved itself by an earlier retry") \
+	X(ALLOW_RULE, "allow-rule", "an allow rule matched") \
+	X(BLOCK_RULE, "block-rule", "a block rule matched") \
+	X(AUTHENTICATED, "authenticated", "the client has authenticated") \
+	X(NULL_SENDER, "null-sender", "null sender at RCPT, left for DATA so that callouts work") \
+	X(TRANSACTION, "transaction", "follows the verdict on an earlier recipient of the transaction") \
+	X(STAGE, "stage", "asked at a stage where greylisting decides nothing") \
+	X(NO_RECIPIENT, "no-recipient", "the request names no recipient") \
+	X(MALFORMED, "malformed", "the request cannot be judged: client address unusable or control bytes in it") \
+	X(OVERSIZE, "oversize", "a value of the request is longer than any that mail uses") \
+	X(STORE_FAILURE, "store-failure", "the store could not be read or written") \
+	X(STORE_TIMEOUT, "store-timeout", "the store did not answer within its deadline") \
+	X(OVERLOAD, "overload", "more requests in flight than can be held")
+
+#define REASON_ENUM(identifier, word, meaning) REASON_##identifier,
+enum reason { REASONS(REASON_ENUM) REASON_COUNT };
+#undef REASON_ENUM
+
+/* "pass", "defer", "reject", "observe". */
+const char *verdict_word(enum verdict v);
+/* The reason's word, for example "new". */
+const char *reason_word(enum reason r);
+/* What it means, one clause for the manual and for `greylag why`. */
+const char *reason_meaning(enum reason r);
+
+#endif

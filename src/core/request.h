@@ -1,0 +1,68 @@
+/* One question from a door. The spans borrow from the bytes the request was
+ * read from and stay valid until its answer has been given. */
+#ifndef GREYLAG_CORE_REQUEST_H
+#define GREYLAG_CORE_REQUEST_H
+
+#include "base/netaddr.h"
+
+#define REQUEST_ADDRESS_MAX 1024	/* VERP and SRS exceed RFC 5321's 256 */
+#define REQUEST_NAME_MAX 255		/* host names and HELO, RFC 1035 section 2.3.4 */
+#define REQUEST_WORD_MAX 255		/* instance, queue id, login and the like */
+
+/* protocol_state of the policy protocol (SMTPD_POLICY_README). */
+enum stage {
+	STAGE_RCPT,
+	STAGE_DATA,
+	STAGE_END_OF_MESSAGE,
+	STAGE_CONNECT,
+	STAGE_HELO,		/* HELO or EHLO */
+	STAGE_MAIL,
+	STAGE_OTHER,		/* VRFY, ETRN, or a word we do not know */
+};
+
+enum {
+	REQUEST_BAD_BYTES = 1,	/* a NUL or another control byte in a value that counts */
+	REQUEST_OVERSIZE = 2,	/* a value over its maximum; the value is empty then */
+};
+
+struct request {
+	enum stage stage;	/* STAGE_RCPT when the attribute is missing */
+	unsigned faults;	/* REQUEST_... bits */
+	struct netaddr client;	/* family 0: missing or unusable, client_text has what came */
+	struct span client_text;
+	struct span client_name;	/* forward-confirmed; empty when there is none ("unknown") */
+	struct span reverse_name;	/* PTR, not confirmed; empty when unknown */
+	struct span helo;
+	struct span sender;	/* as sent, without <>; empty is the null sender */
+	struct span recipient;
+	struct span instance;	/* transaction id; empty when the door has none */
+	struct span queue_id;
+	struct span sasl_username;	/* this or sasl_method not empty: authenticated */
+	struct span sasl_method;
+	struct span policy_context;
+	struct span server_address;
+	struct span server_port;
+	bool has_sender;
+	bool has_recipient;
+	bool has_etrn_domain;	/* Postfix 2.3 and later: understands "4.2.0 text" */
+	bool once;		/* greylag_once=1: close after the answer */
+
+	/* Filled in by the engine before rules and decision see the request: */
+	struct span client_org;	/* registrable domain of client_name, lower case; empty when none */
+	bool client_dynamic;	/* client_name looks like a dial-up or pool address */
+};
+
+/* "RCPT", "DATA", ... for the log. */
+const char *stage_word(enum stage s);
+
+static inline bool request_null_sender(const struct request *r)
+{
+	return r->sender.n == 0;
+}
+
+/* The part after the last '@'; empty when there is none. */
+struct span address_domain(struct span address);
+/* The part before the last '@', or all. */
+struct span address_local(struct span address);
+
+#endif
