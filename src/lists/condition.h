@@ -1,0 +1,27 @@
+/* One condition of a rule: a kind, and the values of which one must match. */
+#ifndef GREYLAG_LISTS_CONDITION_H
+#define GREYLAG_LISTS_CONDITION_H
+
+#include "core/request.h"
+
+struct condition;
+struct condition_kind;
+
+/* The kind of this name, or NULL. */
+const struct condition_kind *condition_kind(struct span name);
+/* Names of all kinds, for messages: index from 0, NULL after the last. */
+const char *condition_kind_name(unsigned index);
+/* True when what it looks at can be forged by a stranger, so that it must not allow. */
+bool condition_forgeable(const struct condition_kind *kind);
+
+/* NULL when memory is out. */
+struct condition *condition_new(const struct condition_kind *kind, bool negated);
+void condition_free(struct condition **c);
+/* Adds a value as it is written in a rule or a list file. 0, or -1 with why. */
+int condition_add(struct condition *c, struct span value, struct buf *why);
+/* Number of values. */
+uint64_t condition_count(const struct condition *c);
+/* Whether it holds, `not` included. */
+bool condition_holds(const struct condition *c, const struct request *r);
+
+#endif

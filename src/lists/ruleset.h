@@ -1,0 +1,22 @@
+/* The compiled rules: an immutable snapshot, built once by the configuration
+ * parser and swapped whole at reload. Matching allocates nothing and does no I/O.
+ * Reading is safe from any thread, matching from one thread at a time (PCRE2
+ * match data is shared). */
+#ifndef GREYLAG_LISTS_RULESET_H
+#define GREYLAG_LISTS_RULESET_H
+
+#include "core/policy.h"
+#include "core/request.h"
+
+struct ruleset;
+
+/* The first rule that matches decides: 1 with *out filled in, 0 when none does.
+ * out->text and out->file live as long as the ruleset. */
+int ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out);
+
+/* Number of rules, and of the entries in all their lists. */
+unsigned ruleset_rules(const struct ruleset *rules);
+uint64_t ruleset_entries(const struct ruleset *rules);
+void ruleset_free(struct ruleset **rules);
+
+#endif

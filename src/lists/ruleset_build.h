@@ -1,0 +1,22 @@
+/* Building a ruleset, rule by rule; for the configuration parser. */
+#ifndef GREYLAG_LISTS_RULESET_BUILD_H
+#define GREYLAG_LISTS_RULESET_BUILD_H
+
+#include "lists/condition.h"
+#include "lists/ruleset.h"
+
+#define RULE_CONDITIONS_MAX 8
+
+/* NULL when memory is out. `file` names the configuration, for rulings. */
+struct ruleset *ruleset_new(const char *file);
+
+/* Starts a rule that stands in `line`. Its parameters are changed through the
+ * ruling that is returned: delay_s, window_s, keep_s, observe. NULL when memory
+ * is out. Valid until the next rule begins. */
+struct ruling *ruleset_begin(struct ruleset *rules, enum action action, unsigned line);
+/* Adds a condition to the rule begun last and owns it from then on; false when it has too many. */
+bool ruleset_add(struct ruleset *rules, struct condition *c);
+/* Sets the reply text of the rule begun last; copied. False when memory is out. */
+bool ruleset_text(struct ruleset *rules, struct span text);
+
+#endif
