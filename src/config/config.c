@@ -1,0 +1,212 @@
+#include "config/options.h"
+#include "config/parse.h"
+#include "lists/listfile.h"
+#include "lists/ruleset_build.h"
+
+#define CONFIG_FILE_MAX ((size_t)4 * 1024 * 1024)
+
+/* --- Helpers of all parts ----------------------------------------------------------- */
+
+static void report(const struct parse *p, enum diag_severity severity, unsigned token, const char *text)
+{
+	const struct lex *l = p->lex;
+	const struct token *t = l->count ? &l->tokens[token < l->count ? token : l->count - 1] : NULL;
+	unsigned past = t && token >= l->count ? (unsigned)t->text.n : 0;
+
+	diag_at(p->diag, severity, l->file, t ? t->line : l->line, t ? t->column + past : 0, "%s", text);
+}
+
+void parse_error(const struct parse *p, unsigned token, const char *text)
+{
+	report(p, DIAG_ERROR, token, text);
+}
+
+void parse_warning(const struct parse *p, unsigned token, const char *text)
+{
+	report(p, DIAG_WARNING, token, text);
+}
+
+struct span parse_word(const struct parse *p, unsigned token)
+{
+	return token < p->lex->count ? p->lex->tokens[token].text : span_make("", 0);
+}
+
+bool parse_is(const struct parse *p, unsigned token, const char *keyword)
+{
+	return token < p->lex->count && !p->lex->tokens[token].quoted &&
+	       span_ieq(p->lex->tokens[token].text, span_of(keyword));
+}
+
+/* --- Settings ------------------------------------------------------------------------ */
+
+static void set_row(struct parse *p, int row, unsigned token)
+{
+	char text[300];
+	struct buf why = BUF_ON(text);
+	const struct option *o = options_row((unsigned)row);
+	unsigned *origin = &p->config->origins[row];
+	unsigned words = options_words(o, parse_word(p, token));
+
+	if (token >= p->lex->count) {
+		parse_error(p, token, "the value is missing");
+		return;
+	}
+	if (*origin) {
+		buf_addf(&why, "set before, in line %u; this one counts", *origin);
+		parse_warning(p, token, buf_str(&why));
+	}
+	*origin = p->lex->tokens[token].line;
+	struct span second = words == 2 ? parse_word(p, token + 1) : span_make("", 0);
+	if (options_set(o, &p->config->settings, parse_word(p, token), second, &why) != 0)
+		parse_error(p, token, buf_str(&why));
+}
+
+static void unknown_word(const struct parse *p, unsigned token, const char *what)
+{
+	char text[160];
+	struct buf b = BUF_ON(text);
+
+	buf_adds(&b, what);
+	buf_adds(&b, " \"");
+	buf_addsafe(&b, parse_word(p, token), 60);
+	buf_addc(&b, '"');
+	parse_error(p, token, buf_str(&b));
+}
+
+/* GROUP [VALUE] {NAME VALUE} */
+static void parse_setting(struct parse *p)
+{
+	struct span group = parse_word(p, 0), none = span_make("", 0);
+	int own = options_find(group, none);
+	unsigned at = 1;
+
+	/* The first word after the group is its own value, unless it names another setting. */
+	if (own >= 0 && (p->lex->count == 1 || p->lex->tokens[1].quoted ||
+			 options_find(group, parse_word(p, 1)) < 0)) {
+		set_row(p, own, at);
+		at += options_words(options_row((unsigned)own), parse_word(p, at));
+	}
+	if (own < 0 && p->lex->count == 1)
+		parse_error(p, 1, "the setting's name and value are missing");
+	while (at < p->lex->count) {
+		int row = p->lex->tokens[at].quoted ? -1 : options_find(group, parse_word(p, at));
+		if (row < 0) {
+			unknown_word(p, at, "unknown setting");
+			return;
+		}
+		set_row(p, row, at + 1);
+		at += 2;
+	}
+}
+
+/* --- The file -------------------------------------------------------------------------- */
+
+static void parse_line(struct parse *p)
+{
+	if (p->lex->tokens[0].quoted)
+		unknown_word(p, 0, "unknown word");
+	else if (parse_is(p, 0, "listen"))
+		parse_listen(p);
+	else if (parse_starts_rule(p))
+		parse_rule(p);
+	else if (options_group(parse_word(p, 0)))
+		parse_setting(p);
+	else
+		unknown_word(p, 0, "unknown word");
+}
+
+/* What no single line shows. */
+static void check_whole(struct parse *p)
+{
+	const struct settings *s = &p->config->settings;
+
+	if (s->greylist_window_s <= s->greylist_delay_s)
+		diag_at(p->diag, DIAG_ERROR, p->lex->file, 0, 0,
+			"greylist window must be longer than greylist delay: no retry could ever pass");
+}
+
+static void derive_policy(struct config *c)
+{
+	const struct settings *s = &c->settings;
+
+	c->policy = (struct policy){
+		.greylist = { s->greylist_delay_s, s->greylist_window_s, s->greylist_keep_s },
+		.identity = (enum identity_mode)s->identity,
+		.ipv4_bits = (unsigned)s->identity_ipv4_prefix, .ipv6_bits = (unsigned)s->identity_ipv6_prefix,
+		.observe = s->mode == 1,
+		.on_store_failure = (enum verdict)s->on_store_failure,
+		.on_malformed = (enum verdict)s->on_malformed,
+	};
+}
+
+static struct config *config_new(const char *name)
+{
+	struct config *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	snprintf(c->path, sizeof c->path, "%s", name);
+	c->origins = calloc(options_count(), sizeof *c->origins);
+	c->rules = ruleset_new(c->path);
+	if (!c->origins || !c->rules) {
+		config_free(&c);
+		return NULL;
+	}
+	options_defaults(&c->settings);
+	return c;
+}
+
+void config_free(struct config **config)
+{
+	if (*config) {
+		ruleset_free(&(*config)->rules);
+		free((*config)->origins);
+	}
+	free(*config);
+	*config = NULL;
+}
+
+struct config *config_parse_with(struct span text, const char *name, bool no_files, struct diag *diag)
+{
+	struct config *c = config_new(name);
+	struct lex *lex = malloc(sizeof *lex);
+	struct parse p = { .config = c, .lex = lex, .diag = diag, .no_files = no_files };
+	unsigned errors = diag->errors;
+	int more;
+
+	if (!c || !lex) {
+		diag_at(diag, DIAG_ERROR, name, 0, 0, "out of memory");
+	} else {
+		lex_start(lex, text, name, diag);
+		while ((more = lex_line(lex)) != 0)
+			if (more > 0)
+				parse_line(&p);
+		lex->count = 0;
+		check_whole(&p);
+		derive_policy(c);
+	}
+	free(lex);
+	if (diag->errors != errors)
+		config_free(&c);
+	return c;
+}
+
+struct config *config_parse(struct span text, const char *name, struct diag *diag)
+{
+	return config_parse_with(text, name, false, diag);
+}
+
+struct config *config_load(const char *path, struct diag *diag)
+{
+	char text[600];
+	struct buf why = BUF_ON(text), content = buf_heap(CONFIG_FILE_MAX);
+	struct config *c = NULL;
+
+	/* The reason begins with the path, which the finding names already. */
+	if (listfile_read(path, &content, &why) == 1)
+		c = config_parse(buf_span(&content), path, diag);
+	else
+		diag_at(diag, DIAG_ERROR, path, 0, 0, "%s", buf_str(&why) + strlen(path) + 2);
+	buf_free(&content);
+	return c;
+}

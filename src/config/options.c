@@ -1,0 +1,360 @@
+#include "config/options.h"
+
+#include <stddef.h>
+#include <syslog.h>
+
+#include "config/optioncheck.h"
+#include "config/value.h"
+
+static const struct option_word identities[] = {
+	{ "host", IDENTITY_HOST }, { "network", IDENTITY_NETWORK }, { "address", IDENTITY_ADDRESS }, { NULL, 0 } };
+static const struct option_word modes[] = { { "enforce", 0 }, { "observe", 1 }, { NULL, 0 } };
+static const struct option_word failures[] = {
+	{ "pass", VERDICT_PASS }, { "defer", VERDICT_DEFER }, { NULL, 0 } };
+static const struct option_word durabilities[] = { { "synced", 0 }, { "lazy", 1 }, { NULL, 0 } };
+static const struct option_word levels[] = {
+	{ "error", LOG_LEVEL_ERROR }, { "warning", LOG_LEVEL_WARNING }, { "notice", LOG_LEVEL_NOTICE },
+	{ "info", LOG_LEVEL_INFO }, { "debug", LOG_LEVEL_DEBUG }, { NULL, 0 } };
+static const struct option_word facilities[] = {
+	{ "mail", LOG_MAIL }, { "daemon", LOG_DAEMON }, { "user", LOG_USER }, { "local0", LOG_LOCAL0 },
+	{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
+	{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 }, { NULL, 0 } };
+static const struct option_word log_targets[] = {
+	{ "syslog", LOG_TO_SYSLOG }, { "stderr", LOG_TO_STDERR }, { "file", LOG_TO_FILE }, { NULL, 0 } };
+
+#define FIELD(name) .offset = offsetof(struct settings, name), .size = sizeof(((struct settings *)0)->name)
+#define DAY ((uint64_t)86400)
+#define M ((uint64_t)1 << 20)
+
+static const struct option options[] = {
+	{ "greylist", "delay", OPTION_SECONDS, FIELD(greylist_delay_s), .initial = "60s", .values = "0..24h", .most = DAY,
+	  .doc = "How long after the first attempt a retry begins to pass. Longer delays real mail more and stops hardly "
+		 "more spam: senders that retry at all come back after minutes." },
+	{ "greylist", "window", OPTION_SECONDS, FIELD(greylist_window_s), .initial = "48h", .values = "1m..60d", .least = 60,
+	  .most = 60 * DAY, .doc = "How long after the first attempt a retry still passes; one that comes later counts as a first attempt." },
+	{ "greylist", "keep", OPTION_SECONDS, FIELD(greylist_keep_s), .initial = "36d", .values = "7d..3650d", .least = 7 * DAY,
+	  .most = 3650 * DAY, .doc = "How long a sender that has passed is remembered after its last mail. RFC 6647 asks for a week at least." },
+	{ "identity", NULL, OPTION_WORD, FIELD(identity), .initial = "host", .values = "host | network | address", .words = identities,
+	  .doc = "Who counts as one sender: the registrable domain of the forward-confirmed host name, or else the network "
+		 "(host); always the network; always the exact address." },
+	{ "identity", "ipv4-prefix", OPTION_NUMBER, FIELD(identity_ipv4_prefix), .initial = "24", .values = "8..32", .least = 8,
+	  .most = 32, .doc = "Leading bits of an IPv4 address that make the network." },
+	{ "identity", "ipv6-prefix", OPTION_NUMBER, FIELD(identity_ipv6_prefix), .initial = "64", .values = "16..128", .least = 16,
+	  .most = 128, .doc = "Leading bits of an IPv6 address that make the network." },
+	{ "mode", NULL, OPTION_WORD, FIELD(mode), .initial = "enforce", .values = "enforce | observe", .words = modes,
+	  .doc = "With observe everything is decided, remembered and logged, and all mail passes." },
+	{ "on-store-failure", NULL, OPTION_WORD, FIELD(on_store_failure), .initial = "pass", .values = "pass | defer", .words = failures,
+	  .doc = "The verdict when the store fails or does not answer within its deadline." },
+	{ "on-malformed", NULL, OPTION_WORD, FIELD(on_malformed), .initial = "pass", .values = "pass | defer", .words = failures,
+	  .doc = "The verdict on a request that cannot be judged: no usable client address, control bytes, values of absurd length." },
+	{ "reply", "defer", OPTION_TEXT, FIELD(reply_defer), .initial = "DEFER_IF_PERMIT", .values = "DEFER_IF_PERMIT | DEFER | 4xx",
+	  .check = optioncheck_defer, .doc = "The action that defers. DEFER_IF_PERMIT lets Postfix refuse for good what it would "
+	  "refuse anyway; a code such as 451 is given at once." },
+	{ "reply", "enhanced-code", OPTION_TEXT, FIELD(reply_enhanced_code), .initial = "4.2.0", .values = "4.x.y | none",
+	  .check = optioncheck_enhanced, .doc = "Enhanced status code (RFC 3463) in front of the text." },
+	{ "reply", "text", OPTION_TEXT, FIELD(reply_text), .initial = "Greylisted, please try again in %s seconds", .values = "text",
+	  .check = optioncheck_text, .doc = "Text of a deferral: %s seconds left, %r recipient domain, %w reason, %u help URL, %% a per "
+	  "cent sign. Log tools look for \"Greylisted\" at its start." },
+	{ "reply", "help-url", OPTION_TEXT, FIELD(reply_help_url), .initial = "", .values = "text", .check = optioncheck_plain,
+	  .doc = "What %u stands for: a page of your own that explains greylisting." },
+	{ "reply", "block", OPTION_TEXT, FIELD(reply_block), .initial = "REJECT", .values = "REJECT | DEFER | 4xx | 5xx",
+	  .check = optioncheck_block, .doc = "The action of block rules." },
+	{ "reply", "block-text", OPTION_TEXT, FIELD(reply_block_text), .initial = "5.7.1 Access denied", .values = "text",
+	  .check = optioncheck_text, .doc = "Text of block rules that have none of their own." },
+	{ "reply", "header", OPTION_BOOL, FIELD(reply_header), .initial = "yes", .values = "yes | no",
+	  .doc = "Whether mail that was delayed gets an X-Greylist header that says how long." },
+	{ "hostname", NULL, OPTION_TEXT, FIELD(hostname), .initial = "", .values = "name", .check = optioncheck_plain,
+	  .doc = "This machine's name in the X-Greylist header; empty: the system's." },
+	{ "store", NULL, OPTION_STORE, FIELD(store_driver), .initial = "rocksdb /var/lib/greylag", .values = "rocksdb FOLDER | memory | failing WHAT",
+	  .at_start = true, .doc = "Where records are kept. rocksdb is the embedded store in a folder. memory forgets at the end. failing "
+	  "fails on purpose (fail, hang, fail-merge), to see what then happens to mail." },
+	{ "store", "durability", OPTION_WORD, FIELD(store_durability), .initial = "synced", .values = "synced | lazy", .words = durabilities,
+	  .at_start = true, .doc = "synced: a deferral is answered when its record is on the disk. lazy: it is synced within a second, "
+	  "and a power cut may forget that second." },
+	{ "store", "deadline", OPTION_MILLISECONDS, FIELD(store_deadline_ms), .initial = "500ms", .values = "10ms..60s", .least = 10,
+	  .most = 60000, .doc = "How long a request waits for the store before on-store-failure decides." },
+	{ "store", "write-buffer", OPTION_SIZE, FIELD(store_write_buffer), .initial = "8M", .values = "1M..1G", .least = M, .most = 1024 * M,
+	  .at_start = true, .doc = "Memory for records on their way to disk; up to three of this size." },
+	{ "store", "block-cache", OPTION_SIZE, FIELD(store_block_cache), .initial = "16M", .values = "1M..16G", .least = M, .most = 16384 * M,
+	  .at_start = true, .doc = "Memory for blocks read from disk." },
+	{ "cap", "total", OPTION_NUMBER, FIELD(cap_total), .initial = "10000000", .values = "1000.. | 0", .least = 1000, .most = INT64_MAX,
+	  .at_start = true, .or_zero = true, .doc = "Most triplets that wait for their retry; above it the oldest that never came back go first. 0: no cap." },
+	{ "cap", "identity", OPTION_NUMBER, FIELD(cap_identity), .initial = "100000", .values = "100.. | 0", .least = 100, .most = INT64_MAX,
+	  .at_start = true, .or_zero = true, .doc = "The same for one sender, so that a flood from one network cannot push out the others." },
+	{ "log", NULL, OPTION_LOG, FIELD(log_target), .initial = "syslog", .values = "syslog | stderr | file PATH", .words = log_targets,
+	  .doc = "Where the log goes. A file is opened anew at SIGHUP." },
+	{ "log", "facility", OPTION_WORD, FIELD(log_facility), .initial = "mail", .values = "mail | daemon | user | local0..local7",
+	  .words = facilities, .doc = "Syslog facility." },
+	{ "log", "level", OPTION_WORD, FIELD(log_level), .initial = "info", .values = "error | warning | notice | info | debug", .words = levels,
+	  .doc = "How much is logged; verdicts are info." },
+	{ "log", "passes", OPTION_BOOL, FIELD(log_passes), .initial = "yes", .values = "yes | no",
+	  .doc = "Whether verdicts that let mail pass are logged too. The first pass after a deferral always is." },
+	{ "user", NULL, OPTION_TEXT, FIELD(user), .initial = "greylag", .values = "name", .at_start = true, .check = optioncheck_plain,
+	  .doc = "Whom greylagd becomes when it was started as root." },
+	{ "group", NULL, OPTION_TEXT, FIELD(group), .initial = "", .values = "name", .at_start = true, .check = optioncheck_plain,
+	  .doc = "Its group; empty: the user's." },
+	{ "limit", "connections", OPTION_NUMBER, FIELD(limit_connections), .initial = "10000", .values = "10..1000000", .least = 10,
+	  .most = 1000000, .doc = "Policy connections at once; for one more the one that has been idle longest is closed." },
+	{ "limit", "in-flight", OPTION_NUMBER, FIELD(limit_in_flight), .initial = "10000", .values = "10..1000000", .least = 10,
+	  .most = 1000000, .doc = "Requests that may wait for the store at once; others are answered by on-store-failure." },
+	{ "limit", "request-size", OPTION_SIZE, FIELD(limit_request_size), .initial = "64K", .values = "4K..1M", .least = 4096, .most = M,
+	  .doc = "Bytes of one policy request; a connection that sends more without an empty line is closed." },
+	{ "limit", "request-time", OPTION_SECONDS, FIELD(limit_request_time_s), .initial = "60s", .values = "1s..1h", .least = 1, .most = 3600,
+	  .doc = "How long a peer may take to send a request, or to take its answer." },
+	{ "limit", "idle", OPTION_SECONDS, FIELD(limit_idle_s), .initial = "1h", .values = "10s..30d", .least = 10, .most = 30 * DAY,
+	  .doc = "How long a connection without a request is kept." },
+};
+
+unsigned options_count(void)
+{
+	return sizeof options / sizeof *options;
+}
+
+const struct option *options_row(unsigned index)
+{
+	return &options[index];
+}
+
+bool options_group(struct span group)
+{
+	for (unsigned i = 0; i < options_count(); i++)
+		if (span_ieq(group, span_of(options[i].group)))
+			return true;
+	return false;
+}
+
+int options_find(struct span group, struct span name)
+{
+	for (unsigned i = 0; i < options_count(); i++)
+		if (span_ieq(group, span_of(options[i].group)) && span_ieq(name, span_of(options[i].name)))
+			return (int)i;
+	return -1;
+}
+
+static bool takes_target(struct span first)
+{
+	return span_ieq(first, span_of("rocksdb")) || span_ieq(first, span_of("failing")) ||
+	       span_ieq(first, span_of("file"));
+}
+
+unsigned options_words(const struct option *o, struct span first)
+{
+	return (o->type == OPTION_STORE || o->type == OPTION_LOG) && takes_target(first) ? 2 : 1;
+}
+
+/* --- Setting ----------------------------------------------------------------------- */
+
+static void *field(const struct option *o, struct settings *s)
+{
+	return (char *)s + o->offset;
+}
+
+static const void *field_const(const struct option *o, const struct settings *s)
+{
+	return (const char *)s + o->offset;
+}
+
+static int set_word(const struct option *o, unsigned *out, struct span value, struct buf *why)
+{
+	for (const struct option_word *w = o->words; w->word; w++)
+		if (span_ieq(value, span_of(w->word))) {
+			*out = w->value;
+			return 0;
+		}
+	buf_clear(why);
+	buf_addc(why, '"');
+	buf_addsafe(why, value, 60);
+	buf_addf(why, "\" is none of: %s", o->values);
+	return -1;
+}
+
+static int set_text(char *out, size_t size, struct span value, struct buf *why)
+{
+	if (value.n >= size)
+		return buf_fail(why, "longer than %zu bytes", size - 1);
+	memcpy(out, value.p, value.n);
+	out[value.n] = '\0';
+	return 0;
+}
+
+static int in_range(const struct option *o, uint64_t value, struct buf *why)
+{
+	if ((value >= o->least && value <= o->most) || (o->or_zero && value == 0))
+		return 0;
+	return buf_fail(why, "out of range: %s", o->values);
+}
+
+static int set_store(struct settings *s, struct span driver, struct span target, struct buf *why)
+{
+	if (!span_ieq(driver, span_of("memory")) && !span_ieq(driver, span_of("rocksdb")) &&
+	    !span_ieq(driver, span_of("failing"))) {
+		buf_fail(why, "there is no store \"");
+		buf_addsafe(why, driver, 60);
+		buf_adds(why, "\"; there are: rocksdb FOLDER, memory, failing WHAT");
+		return -1;
+	}
+	if (takes_target(driver) && target.n == 0)
+		return buf_fail(why, "the store needs a second word, for example rocksdb /var/lib/greylag");
+	struct buf name = buf_on(s->store_driver, sizeof s->store_driver);
+	buf_addlower(&name, driver);
+	return set_text(s->store_target, sizeof s->store_target, target, why);
+}
+
+static int set_log(const struct option *o, struct settings *s, struct span first, struct span path, struct buf *why)
+{
+	if (set_word(o, &s->log_target, first, why) != 0)
+		return -1;
+	if (s->log_target == LOG_TO_FILE && path.n == 0)
+		return buf_fail(why, "the name of the log file is missing");
+	return set_text(s->log_path, sizeof s->log_path, path, why);
+}
+
+static int set_seconds(const struct option *o, int64_t *out, struct span value, struct buf *why)
+{
+	uint64_t ms;
+
+	if (value_duration_ms(value, &ms, why) != 0)
+		return -1;
+	if (ms % 1000)
+		return buf_fail(why, "whole seconds only");
+	*out = (int64_t)(ms / 1000);
+	return in_range(o, ms / 1000, why);
+}
+
+int options_set(const struct option *o, struct settings *s, struct span first, struct span second,
+		struct buf *why)
+{
+	uint64_t *number = field(o, s);
+
+	if (o->check && o->check(first, why) != 0)
+		return -1;
+	switch (o->type) {
+	case OPTION_SECONDS:
+		return set_seconds(o, field(o, s), first, why);
+	case OPTION_MILLISECONDS:
+		return value_duration_ms(first, number, why) == 0 ? in_range(o, *number, why) : -1;
+	case OPTION_SIZE:
+		return value_size(first, number, why) == 0 ? in_range(o, *number, why) : -1;
+	case OPTION_NUMBER:
+		return value_number(first, number, why) == 0 ? in_range(o, *number, why) : -1;
+	case OPTION_BOOL:
+		return value_bool(first, field(o, s), why);
+	case OPTION_WORD:
+		return set_word(o, field(o, s), first, why);
+	case OPTION_TEXT:
+		return set_text(field(o, s), o->size, first, why);
+	case OPTION_STORE:
+		return set_store(s, first, second, why);
+	case OPTION_LOG:
+		return set_log(o, s, first, second, why);
+	}
+	return -1;
+}
+
+void options_defaults(struct settings *s)
+{
+	char text[200];
+	struct buf why = BUF_ON(text);
+
+	for (unsigned i = 0; i < options_count(); i++) {
+		struct span rest = span_of(options[i].initial), first = rest;
+		/* A default's own words, "rocksdb /var/lib/greylag"; a text keeps its blanks. */
+		if (options[i].type == OPTION_STORE)
+			span_cut(&rest, ' ', &first);
+		else
+			rest = span_make("", 0);
+		/* The table's defaults are sound: a unit test sets each of them. */
+		(void)options_set(&options[i], s, first, rest, &why);
+	}
+}
+
+/* --- Showing ----------------------------------------------------------------------- */
+
+static void add_quoted(struct buf *out, struct span text)
+{
+	buf_addc(out, '"');
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '"' || text.p[i] == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, text.p[i]);
+	}
+	buf_addc(out, '"');
+}
+
+static bool needs_quotes(struct span text)
+{
+	return text.n == 0 || text.p[0] == '#' || text.p[0] == '"' || span_find(text, ' ') < text.n;
+}
+
+static void add_text(struct buf *out, const char *text)
+{
+	struct span s = span_of(text);
+
+	if (needs_quotes(s))
+		add_quoted(out, s);
+	else
+		buf_addspan(out, s);
+}
+
+static void add_word(struct buf *out, const struct option *o, unsigned value)
+{
+	for (const struct option_word *w = o->words; w->word; w++)
+		if (w->value == value) {
+			buf_adds(out, w->word);
+			return;
+		}
+}
+
+static void add_with_target(struct buf *out, const char *target)
+{
+	if (target[0] == '\0')
+		return;
+	buf_addc(out, ' ');
+	add_text(out, target);
+}
+
+void options_value(struct buf *out, const struct option *o, const struct settings *s)
+{
+	const void *p = field_const(o, s);
+
+	switch (o->type) {
+	case OPTION_SECONDS:
+		buf_addduration(out, (uint64_t)*(const int64_t *)p);
+		break;
+	case OPTION_MILLISECONDS:
+		value_add_duration_ms(out, *(const uint64_t *)p);
+		break;
+	case OPTION_SIZE:
+		value_add_size(out, *(const uint64_t *)p);
+		break;
+	case OPTION_NUMBER:
+		buf_addu(out, *(const uint64_t *)p);
+		break;
+	case OPTION_BOOL:
+		buf_adds(out, *(const bool *)p ? "yes" : "no");
+		break;
+	case OPTION_WORD:
+		add_word(out, o, *(const unsigned *)p);
+		break;
+	case OPTION_TEXT:
+		add_text(out, p);
+		break;
+	case OPTION_STORE:
+		buf_adds(out, s->store_driver);
+		add_with_target(out, s->store_target);
+		break;
+	case OPTION_LOG:
+		add_word(out, o, s->log_target);
+		add_with_target(out, s->log_path);
+		break;
+	}
+}
+
+void options_name(struct buf *out, const struct option *o)
+{
+	buf_adds(out, o->group);
+	if (o->name) {
+		buf_addc(out, ' ');
+		buf_adds(out, o->name);
+	}
+}

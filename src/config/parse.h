@@ -1,0 +1,30 @@
+/* What the parts of the configuration parser share. */
+#ifndef GREYLAG_CONFIG_PARSE_H
+#define GREYLAG_CONFIG_PARSE_H
+
+#include "config/config.h"
+#include "config/lex.h"
+
+struct parse {
+	struct config *config;
+	struct lex *lex;
+	struct diag *diag;
+	bool no_files;		/* list files are not read (fuzzing) */
+};
+
+/* Reports at a token (index past the last: at the line's end). */
+void parse_error(const struct parse *p, unsigned token, const char *text);
+void parse_warning(const struct parse *p, unsigned token, const char *text);
+
+/* The token's text, empty past the last. */
+struct span parse_word(const struct parse *p, unsigned token);
+/* True when the token is this keyword: unquoted, without regard to case. */
+bool parse_is(const struct parse *p, unsigned token, const char *keyword);
+
+/* Each reads one line whose first token is theirs; findings are reported. */
+void parse_listen(struct parse *p);	/* config/listen.c */
+void parse_rule(struct parse *p);	/* config/rule.c */
+/* True when the line's first word begins a rule. */
+bool parse_starts_rule(const struct parse *p);
+
+#endif

@@ -1,0 +1,225 @@
+/* ACTION {[not] CONDITION VALUE...} {PARAMETER VALUE} */
+#include "config/optioncheck.h"
+#include "config/parse.h"
+#include "config/value.h"
+#include "lists/listfile.h"
+#include "lists/ruleset_build.h"
+
+static const struct action_word {
+	const char *word;
+	enum action action;
+	bool observe;
+} actions[] = {
+	{ "allow", ACTION_ALLOW, false }, { "whitelist", ACTION_ALLOW, false },
+	{ "block", ACTION_BLOCK, false }, { "blacklist", ACTION_BLOCK, false },
+	{ "defer", ACTION_DEFER, false }, { "observe", ACTION_DEFER, true },
+};
+
+static const char *const parameters[] = { "delay", "window", "keep", "text", "observe" };
+
+/* A rule being read. */
+struct rule_parse {
+	struct parse *p;
+	struct ruling *ruling;
+	unsigned at;			/* next token */
+};
+
+static const struct action_word *action_of(const struct parse *p)
+{
+	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
+		if (parse_is(p, 0, actions[i].word))
+			return &actions[i];
+	return NULL;
+}
+
+bool parse_starts_rule(const struct parse *p)
+{
+	return action_of(p) != NULL;
+}
+
+static bool is_parameter(const struct parse *p, unsigned token)
+{
+	for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
+		if (parse_is(p, token, parameters[i]))
+			return true;
+	return false;
+}
+
+/* Ends the values of a condition: the next keyword, or the line's end. */
+static bool is_keyword(const struct parse *p, unsigned token)
+{
+	return token >= p->lex->count ||
+	       (!p->lex->tokens[token].quoted && condition_kind(parse_word(p, token))) ||
+	       parse_is(p, token, "not") || is_parameter(p, token);
+}
+
+/* --- Values in files ------------------------------------------------------------- */
+
+struct file_load {
+	const struct parse *p;
+	struct condition *condition;
+	const char *path;
+};
+
+static void add_line(void *arg, unsigned line, struct span entry, const char *problem)
+{
+	struct file_load *load = arg;
+	char text[200];
+	struct buf why = BUF_ON(text);
+
+	if (!problem && condition_add(load->condition, entry, &why) == 0)
+		return;
+	diag_at(load->p->diag, DIAG_WARNING, load->path, line, 0, "%s", problem ? problem : buf_str(&why));
+}
+
+/* Paths in a configuration are relative to its folder. */
+static void full_path(struct buf *out, const struct parse *p, struct span path)
+{
+	struct span conf = span_of(p->config->path);
+	size_t slash = span_rfind(conf, '/');
+
+	if (path.n && path.p[0] != '/' && slash < conf.n)
+		buf_addspan(out, span_head(conf, slash + 1));
+	buf_addspan(out, path);
+}
+
+static void load_file(struct rule_parse *r, struct condition *c, bool optional)
+{
+	char path[CONFIG_TEXT_MAX * 2], text[CONFIG_TEXT_MAX * 2 + 100];
+	struct buf name = BUF_ON(path), why = BUF_ON(text), content = buf_heap(LISTFILE_MAX);
+	unsigned token = r->at;
+
+	r->at += 2;
+	if (token + 1 >= r->p->lex->count) {
+		parse_error(r->p, token + 1, "the name of a file is missing");
+		return;
+	}
+	if (r->p->no_files)
+		return;
+	full_path(&name, r->p, parse_word(r->p, token + 1));
+	int found = name.over ? buf_fail(&why, "name too long") : listfile_read(buf_str(&name), &content, &why);
+	struct file_load load = { r->p, c, buf_str(&name) };
+	if (found == 1)
+		listfile_parse(buf_span(&content), add_line, &load);
+	else if (found < 0 || !optional)
+		parse_error(r->p, token + 1, buf_str(&why));
+	buf_free(&content);
+}
+
+/* --- Conditions ------------------------------------------------------------------ */
+
+static void read_values(struct rule_parse *r, struct condition *c)
+{
+	char text[200];
+	struct buf why = BUF_ON(text);
+	unsigned first = r->at;
+
+	while (!is_keyword(r->p, r->at)) {
+		bool optional = parse_is(r->p, r->at, "optional-file");
+		if (optional || parse_is(r->p, r->at, "file")) {
+			load_file(r, c, optional);
+			continue;
+		}
+		if (condition_add(c, parse_word(r->p, r->at), &why) != 0)
+			parse_error(r->p, r->at, buf_str(&why));
+		r->at++;
+	}
+	if (r->at == first)
+		parse_error(r->p, r->at, "the condition has no value");
+}
+
+static void read_condition(struct rule_parse *r)
+{
+	bool negated = parse_is(r->p, r->at, "not");
+	unsigned token = r->at += negated;
+	const struct condition_kind *kind = condition_kind(parse_word(r->p, token));
+	struct condition *c = kind ? condition_new(kind, negated) : NULL;
+
+	r->at++;
+	if (!kind) {
+		parse_error(r->p, token, "a condition is expected after not");
+		return;
+	}
+	if (condition_forgeable(kind) && r->ruling->action == ACTION_ALLOW)
+		parse_error(r->p, token, "nobody has confirmed this name: it can block or defer, but not allow");
+	if (!c || !ruleset_add(r->p->config->rules, c)) {
+		condition_free(&c);
+		parse_error(r->p, token, "too many conditions in one rule");
+		return;
+	}
+	read_values(r, c);
+}
+
+/* --- Parameters ------------------------------------------------------------------ */
+
+static void read_time(struct rule_parse *r, int64_t *out, uint64_t most_s)
+{
+	char text[200];
+	struct buf why = BUF_ON(text);
+	uint64_t ms;
+
+	if (value_duration_ms(parse_word(r->p, r->at + 1), &ms, &why) != 0)
+		parse_error(r->p, r->at + 1, buf_str(&why));
+	else if (ms / 1000 > most_s)
+		parse_error(r->p, r->at + 1, "out of range");
+	else
+		*out = (int64_t)(ms / 1000);
+	r->at += 2;
+}
+
+static void read_text(struct rule_parse *r)
+{
+	char text[200];
+	struct buf why = BUF_ON(text);
+	struct span s = parse_word(r->p, r->at + 1);
+
+	if (r->at + 1 >= r->p->lex->count)
+		parse_error(r->p, r->at + 1, "the text is missing");
+	else if (s.n > CONFIG_TEXT_MAX)
+		parse_error(r->p, r->at + 1, "text too long");
+	else if (optioncheck_text(s, &why) != 0)
+		parse_error(r->p, r->at + 1, buf_str(&why));
+	else if (!ruleset_text(r->p->config->rules, s))
+		parse_error(r->p, r->at + 1, "out of memory");
+	r->at += 2;
+}
+
+static void read_parameter(struct rule_parse *r)
+{
+	if (parse_is(r->p, r->at, "observe")) {
+		r->ruling->observe = true;
+		r->at++;
+	} else if (parse_is(r->p, r->at, "text")) {
+		read_text(r);
+	} else if (parse_is(r->p, r->at, "delay")) {
+		read_time(r, &r->ruling->delay_s, 86400);
+	} else if (parse_is(r->p, r->at, "window")) {
+		read_time(r, &r->ruling->window_s, 60 * 86400);
+	} else {
+		read_time(r, &r->ruling->keep_s, (uint64_t)3650 * 86400);
+	}
+}
+
+void parse_rule(struct parse *p)
+{
+	const struct action_word *action = action_of(p);
+	struct rule_parse r = { .p = p, .at = 1 };
+
+	r.ruling = ruleset_begin(p->config->rules, action->action, p->lex->tokens[0].line);
+	if (!r.ruling) {
+		parse_error(p, 0, "out of memory");
+		return;
+	}
+	r.ruling->observe = action->observe;
+	while (r.at < p->lex->count) {
+		if (is_parameter(p, r.at)) {
+			read_parameter(&r);
+		} else if (is_keyword(p, r.at)) {
+			read_condition(&r);
+		} else {
+			parse_error(p, r.at, "a condition or a parameter is expected, such as client, helo, "
+					     "recipient, delay or text");
+			return;
+		}
+	}
+}
