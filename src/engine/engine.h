@@ -1,0 +1,83 @@
+/* The life of a request: from a question to a verdict that may be given.
+ *
+ * The engine fetches the facts that the decision asks for, writes its deltas,
+ * and keeps the promise that a verdict of "deferred" or "first pass" is
+ * answered only when its record is safe. It knows no sockets, so the daemon,
+ * replays and tests use the same code. Loop thread only. */
+#ifndef GREYLAG_ENGINE_ENGINE_H
+#define GREYLAG_ENGINE_ENGINE_H
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "core/decide.h"
+#include "engine/metrics.h"
+#include "names/names.h"
+#include "store/store.h"
+
+struct engine;
+struct snapshot;
+
+/* One request on its way. The asker fills in `request` and hands it over. */
+struct inquiry {
+	struct request request;
+	struct facts facts;
+	struct decision decision;
+	int64_t now;			/* wall clock at which it is judged */
+	bool dry;			/* explain only: all facts, no writes, no log, no count */
+
+	/* The engine's: */
+	struct engine *engine;
+	struct snapshot *snapshot;
+	void (*answer)(struct inquiry *q);
+	void *arg;
+	uint64_t started_ns;
+	bool answered;
+	bool released;
+	bool in_store;			/* an operation of the store still points here */
+	struct inquiry *earlier, *later;	/* waiting for the store, oldest first */
+	struct store_get get;
+	struct store_merge merge;
+	struct buf sender, recipient;	/* over the texts below, when A-labels had to be written */
+	char sender_text[REQUEST_ADDRESS_MAX + 1];
+	char recipient_text[REQUEST_ADDRESS_MAX + 1];
+};
+
+struct engine_options {
+	struct loop *loop;
+	const struct clock *clock;
+	const struct names *names;
+	struct store *store;
+	struct config *config;		/* the engine owns it from here on */
+	/* Called once for each verdict that is given, to log it. May be NULL. */
+	void (*report)(const struct inquiry *q, const struct config *config, void *arg);
+	void *report_arg;
+};
+
+struct engine *engine_new(const struct engine_options *options, struct buf *why);
+/* Inquiries that still wait are answered as store-failure. The store must be closed before. */
+void engine_free(struct engine **engine);
+
+/* An empty inquiry to fill in. There is always one: when more than `limit
+ * in-flight` wait, engine_ask answers with reason overload. NULL only when
+ * memory is out. */
+struct inquiry *engine_inquiry(struct engine *engine);
+/* Judges it; calls answer(q) exactly once, perhaps before it returns. The bytes
+ * that q->request borrows must stay until then. */
+void engine_ask(struct inquiry *q, void (*answer)(struct inquiry *q), void *arg);
+/* Gives the inquiry back and clears the caller's pointer: after its answer, or
+ * instead of asking. An asker that has gone meanwhile waits for the answer,
+ * which comes within the store's deadline. */
+void engine_release(struct inquiry **q);
+
+/* The configuration in force; valid until the next turn of the loop. */
+const struct config *engine_config(const struct engine *engine);
+/* The configuration this inquiry is judged by. */
+const struct config *inquiry_config(const struct inquiry *q);
+/* Swaps the configuration whole; what is on its way ends under the old one. */
+void engine_swap(struct engine *engine, struct config *config);
+
+const struct metrics *engine_metrics(const struct engine *engine);
+struct store *engine_store(const struct engine *engine);
+unsigned engine_in_flight(const struct engine *engine);
+
+#endif

@@ -1,0 +1,23 @@
+/* Counters of what was decided and how long it took. Loop thread only. */
+#ifndef GREYLAG_ENGINE_METRICS_H
+#define GREYLAG_ENGINE_METRICS_H
+
+#include "core/decide.h"
+
+/* Latency histogram: bucket i counts answers that took less than 2^i microseconds. */
+#define METRICS_LATENCY_BUCKETS 25
+
+struct metrics {
+	uint64_t requests;
+	uint64_t reasons[VERDICT_COUNT][REASON_COUNT];
+	uint64_t latency[METRICS_LATENCY_BUCKETS];
+	uint64_t delayed_s_total;	/* seconds that mail waited which then passed */
+	uint64_t delayed;		/* how many such first passes */
+};
+
+void metrics_count(struct metrics *m, const struct decision *d, uint64_t took_ns);
+/* Upper bound, in microseconds, of the bucket in which the given share (0..1)
+ * of all answers is reached; 0 when there were none. */
+uint64_t metrics_latency_us(const struct metrics *m, double share);
+
+#endif
