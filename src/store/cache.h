@@ -1,0 +1,28 @@
+/* Records that were read or written of late, in front of a driver that has no
+ * other writer than this process. Fixed size; a set of four keeps the most
+ * recently used. Loop thread only.
+ *
+ * It stays true by one rule: what a driver has written is merged here when the
+ * write completes, and a record enters only from a read that completed at
+ * once. So a read that began before a write and ended after it cannot bring
+ * back the older state. */
+#ifndef GREYLAG_STORE_CACHE_H
+#define GREYLAG_STORE_CACHE_H
+
+#include "core/record.h"
+
+struct cache;
+
+/* Room for about `entries` records, 192 bytes each, paged in as used. NULL when memory is out. */
+struct cache *cache_new(unsigned entries);
+void cache_free(struct cache **c);
+
+/* True with *out filled in when the key's record is here. */
+bool cache_get(struct cache *c, struct span key, struct record *out);
+/* A record that was read. Keys longer than an entry's room are not kept. */
+void cache_put(struct cache *c, struct span key, const struct record *record);
+/* A delta that was written: merged if the key is here. */
+void cache_merge(struct cache *c, struct span key, const struct record *delta);
+void cache_drop(struct cache *c, struct span key);
+
+#endif

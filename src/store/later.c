@@ -1,0 +1,79 @@
+#include "store/later.h"
+
+#define SLOTS 4096		/* a power of two */
+#define USED_MAX (SLOTS / 4 * 3)
+#define ARENA_BYTES ((size_t)512 * 1024)
+
+struct slot {
+	uint32_t key_at;
+	uint32_t key_n;		/* 0: free */
+	struct record delta;
+};
+
+struct later {
+	unsigned used;
+	size_t arena_n;
+	struct slot slots[SLOTS];
+	char arena[ARENA_BYTES];
+};
+
+struct later *later_new(void)
+{
+	return calloc(1, sizeof(struct later));
+}
+
+void later_free(struct later **l)
+{
+	free(*l);
+	*l = NULL;
+}
+
+static struct span slot_key(const struct later *l, const struct slot *slot)
+{
+	return span_make(l->arena + slot->key_at, slot->key_n);
+}
+
+/* The key's slot, or the free one where it belongs. */
+static struct slot *find(struct later *l, struct span key)
+{
+	size_t at = span_hash(key, 0) % SLOTS;
+
+	while (l->slots[at].key_n && !span_eq(slot_key(l, &l->slots[at]), key))
+		at = (at + 1) % SLOTS;
+	return &l->slots[at];
+}
+
+bool later_add(struct later *l, struct span key, const struct record *delta)
+{
+	struct slot *slot = find(l, key);
+
+	if (slot->key_n) {
+		record_merge(&slot->delta, delta);
+		return true;
+	}
+	if (l->used == USED_MAX || key.n > ARENA_BYTES - l->arena_n)
+		return false;
+	memcpy(l->arena + l->arena_n, key.p, key.n);
+	*slot = (struct slot){ (uint32_t)l->arena_n, (uint32_t)key.n, *delta };
+	l->arena_n += key.n;
+	l->used++;
+	return true;
+}
+
+bool later_empty(const struct later *l)
+{
+	return l->used == 0;
+}
+
+void later_hand_on(struct later *l, later_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct slot *slot = &l->slots[i];
+		if (slot->key_n == 0)
+			continue;
+		fn(arg, slot_key(l, slot), &slot->delta);
+		slot->key_n = 0;
+	}
+	l->used = 0;
+	l->arena_n = 0;
+}

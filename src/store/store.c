@@ -1,0 +1,292 @@
+#include "store/driver.h"
+
+#include "core/key.h"
+#include "store/census.h"
+#include "store/later.h"
+
+#define LATER_MS 1000
+
+struct store {
+	struct store_options options;
+	struct store_driver *driver;
+	struct later *later;
+	struct loop_timer later_timer;
+	struct census *census;
+	struct store_stats counters;	/* only those that the wrapper keeps */
+	bool closing;
+};
+
+static const struct store_ops *const drivers[] = {
+	&store_rocksdb_ops, &store_memory_ops, &store_failing_ops,
+};
+
+static const struct store_ops *find_driver(const char *name)
+{
+	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+		if (strcmp(drivers[i]->name, name) == 0)
+			return drivers[i];
+	return NULL;
+}
+
+/* --- Deltas that nobody waits for ------------------------------------------ */
+
+static void hand_one(void *arg, struct span key, const struct record *delta)
+{
+	struct store *s = arg;
+
+	s->driver->ops->merge_later(s->driver, key, delta);
+}
+
+static void flush_later(struct store *s)
+{
+	if (s->driver->ops->ready(s->driver))
+		later_hand_on(s->later, hand_one, s);
+}
+
+static void on_later_timer(struct loop_timer *t)
+{
+	struct store *s = t->arg;
+
+	flush_later(s);
+	if (!later_empty(s->later))
+		loop_timer_set(t, LATER_MS);
+}
+
+static bool key_usable(struct span key)
+{
+	return key.n > 0 && key.n <= KEY_MAX && span_find(key, '\n') == key.n;
+}
+
+void store_merge_later(struct store *s, struct span key, const struct record *delta)
+{
+	if (s->closing || !key_usable(key)) {
+		s->counters.later_dropped++;
+		return;
+	}
+	bool first = later_empty(s->later);
+	if (!later_add(s->later, key, delta)) {
+		flush_later(s);
+		if (!later_add(s->later, key, delta))
+			s->counters.later_dropped++;
+	}
+	if (first)
+		loop_timer_set(&s->later_timer, LATER_MS);
+}
+
+/* --- Open and close -------------------------------------------------------- */
+
+static void free_store(struct store **store)
+{
+	census_free(&(*store)->census);
+	later_free(&(*store)->later);
+	free(*store);
+	*store = NULL;
+}
+
+struct store *store_open(const struct store_options *options, struct buf *why)
+{
+	const struct store_ops *ops = find_driver(options->driver);
+	struct store *s = ops ? calloc(1, sizeof *s) : NULL;
+
+	if (!ops) {
+		buf_fail(why, "there is no store driver \"%s\"", options->driver);
+		return NULL;
+	}
+	if (!s || !(s->later = later_new())) {
+		free(s);
+		buf_fail(why, "store: out of memory");
+		return NULL;
+	}
+	s->options = *options;
+	s->census = census_new(s, &s->options, why);
+	s->driver = s->census ? ops->open(s, &s->options, why) : NULL;
+	if (!s->driver) {
+		if (s->census)
+			census_stop(s->census);
+		free_store(&s);
+		return NULL;
+	}
+	loop_timer_init(&s->later_timer, options->loop, on_later_timer, s);
+	return s;
+}
+
+void store_close(struct store **store)
+{
+	struct store *s = *store;
+
+	if (!s)
+		return;
+	flush_later(s);
+	s->closing = true;
+	loop_timer_cancel(&s->later_timer);
+	census_stop(s->census);
+	s->driver->ops->close(s->driver);
+	free_store(store);
+}
+
+/* --- Get and merge --------------------------------------------------------- */
+
+static enum store_status count_failure(struct store *s, enum store_status status)
+{
+	if (status == STORE_FAILED)
+		s->counters.failures++;
+	return status;
+}
+
+enum store_status store_get(struct store *s, struct store_get *op)
+{
+	bool usable = !s->closing && op->count <= STORE_GET_MAX;
+
+	for (unsigned i = 0; usable && i < op->count; i++)
+		usable = key_usable(op->keys[i]);
+	s->counters.gets++;
+	if (!usable)
+		return count_failure(s, STORE_FAILED);
+	op->next = NULL;
+	enum store_status status = s->driver->ops->get(s->driver, op);
+	if (status == STORE_PENDING) {
+		s->counters.gets_slow++;
+		op->started_ns = clock_mono(s->options.clock);
+	}
+	return count_failure(s, status);
+}
+
+void store_done_get(struct store *s, struct store_get *op, enum store_status status)
+{
+	s->counters.gets_slow_ns += clock_mono(s->options.clock) - op->started_ns;
+	count_failure(s, status);
+	op->done(op, status);
+}
+
+static void note_deltas(struct store *s, const struct store_merge *op)
+{
+	for (unsigned i = 0; i < op->count; i++)
+		census_note(s->census, &op->deltas[i]);
+}
+
+enum store_status store_merge(struct store *s, struct store_merge *op)
+{
+	bool usable = !s->closing && op->count <= STORE_MERGE_MAX;
+
+	for (unsigned i = 0; usable && i < op->count; i++)
+		usable = key_usable(op->deltas[i].key);
+	s->counters.merges++;
+	if (!usable)
+		return count_failure(s, STORE_FAILED);
+	op->next = NULL;
+	op->started_ns = clock_mono(s->options.clock);
+	enum store_status status = s->driver->ops->merge(s->driver, op);
+	if (status == STORE_DONE)
+		note_deltas(s, op);
+	return count_failure(s, status);
+}
+
+void store_done_merge(struct store *s, struct store_merge *op, enum store_status status)
+{
+	s->counters.merges_ns += clock_mono(s->options.clock) - op->started_ns;
+	if (status == STORE_DONE)
+		note_deltas(s, op);
+	count_failure(s, status);
+	op->done(op, status);
+}
+
+/* --- The rest -------------------------------------------------------------- */
+
+enum store_status store_scan(struct store *s, struct store_scan *op)
+{
+	op->count = 0;
+	op->more = false;
+	op->next = NULL;
+	buf_clear(&op->keys);
+	if (s->closing || op->limit < 1 || op->limit > STORE_SCAN_MAX || op->prefix.n > KEY_MAX ||
+	    op->from.n > KEY_MAX || op->from.max < KEY_MAX)
+		return count_failure(s, STORE_FAILED);
+	return count_failure(s, s->driver->ops->scan(s->driver, op));
+}
+
+bool store_scan_add(struct store_scan *op, struct span key, const struct record *record)
+{
+	if (op->count == op->limit || !buf_room(&op->keys, key.n + 1))
+		return false;
+	buf_addspan(&op->keys, key);
+	buf_addc(&op->keys, '\n');
+	op->records[op->count++] = *record;
+	return true;
+}
+
+void store_done_scan(struct store *s, struct store_scan *op, enum store_status status)
+{
+	count_failure(s, status);
+	op->done(op, status);
+}
+
+enum store_status store_remove(struct store *s, struct store_remove *op)
+{
+	op->removed = 0;
+	op->next = NULL;
+	if (s->closing)
+		return count_failure(s, STORE_FAILED);
+	return count_failure(s, s->driver->ops->remove(s->driver, op));
+}
+
+void store_done_remove(struct store *s, struct store_remove *op, enum store_status status)
+{
+	count_failure(s, status);
+	op->done(op, status);
+}
+
+enum store_status store_backup(struct store *s, struct store_backup *op)
+{
+	if (s->closing) {
+		buf_fail(op->why, "the store is being closed");
+		return count_failure(s, STORE_FAILED);
+	}
+	return count_failure(s, s->driver->ops->backup(s->driver, op));
+}
+
+void store_done_backup(struct store *s, struct store_backup *op, enum store_status status)
+{
+	count_failure(s, status);
+	op->done(op, status);
+}
+
+void store_turn(void *store)
+{
+	struct store *s = store;
+
+	s->driver->ops->turn(s->driver);
+}
+
+const char *store_health(const struct store *s)
+{
+	return s->driver->ops->health(s->driver);
+}
+
+void store_stats(const struct store *s, struct store_stats *out)
+{
+	*out = s->counters;
+	out->pending_records = census_pending(s->census);
+	out->evicted = census_evicted(s->census);
+	s->driver->ops->stats(s->driver, out);
+}
+
+void store_trust_clock(struct store *s, bool trusted)
+{
+	s->driver->ops->trust_clock(s->driver, trusted);
+}
+
+void store_maintain(struct store *s)
+{
+	s->driver->ops->maintain(s->driver);
+	s->driver->ops->maintain(s->driver);
+}
+
+void store_census(struct store *s)
+{
+	census_start(s->census);
+}
+
+bool store_census_busy(const struct store *s)
+{
+	return census_busy(s->census);
+}

@@ -1,0 +1,75 @@
+/* What the store tests share: a store with its loop and a clock that stands still,
+ * and operations that wait for their end. A failure to complete fails the test. */
+#ifndef GREYLAG_TESTS_STORE_HARNESS_H
+#define GREYLAG_TESTS_STORE_HARNESS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/key.h"
+#include "store/driver.h"
+
+#define HARNESS_NOW 1700000000
+#define HARNESS_WAIT_S 60
+
+struct harness {
+	struct loop *loop;
+	struct clock_fake clock;
+	struct store *store;
+	struct store_options options;
+	char base[64];			/* folder of this test, removed at its end */
+	char target[128];
+	char why_text[1000];
+	struct buf why;
+};
+
+/* driver NULL target: a folder inside base. Does not open yet. */
+void harness_begin(struct harness *h, const char *driver, const char *target);
+void harness_end(struct harness *h);
+/* Fails the test when the store does not open. */
+void harness_open(struct harness *h);
+bool harness_try_open(struct harness *h);
+void harness_close(struct harness *h);
+void harness_reopen(struct harness *h);
+/* One turn of the loop. */
+void harness_turn(struct harness *h);
+void harness_turn_for(struct harness *h, unsigned ms);
+uint64_t harness_now_ms(void);
+
+/* Each waits until the operation has completed. */
+enum store_status harness_try_get(struct harness *h, struct span key, bool *found, struct record *out);
+bool harness_get(struct harness *h, const char *key, struct record *out);
+enum store_status harness_try_merge(struct harness *h, struct span key, const struct record *delta, bool fresh);
+void harness_merge(struct harness *h, const char *key, struct record delta);
+void harness_remove(struct harness *h, const char *keys);
+enum store_status harness_backup(struct harness *h, const char *directory);
+
+/* A whole scan in pages of limit rows, calling row for each; returns the count. */
+typedef void harness_row_fn(void *arg, struct span key, const struct record *r);
+unsigned harness_scan(struct harness *h, const char *prefix, unsigned limit, harness_row_fn *row, void *arg);
+
+/* Many merges at once, each of one delta; completes them all. */
+struct harness_flood {
+	struct store_merge *ops;
+	struct key *keys;
+	unsigned count, done, failed;
+};
+void harness_flood_begin(struct harness_flood *f, unsigned most);
+void harness_flood_add(struct harness *h, struct harness_flood *f, struct span key,
+		       const struct record *delta, bool fresh);
+void harness_flood_end(struct harness *h, struct harness_flood *f);
+
+/* A pending triplet's first attempt, expiring two days after seen. */
+struct record harness_attempt(int64_t seen);
+/* Makes "t IDENTITY sN@example.org rN@example.net". */
+void harness_triplet(struct key *k, const char *identity, unsigned n);
+void harness_wait_census(struct harness *h);
+
+void harness_assert_record(const struct record *a, const struct record *b);
+uint64_t harness_random(uint64_t *state);
+
+#endif
