@@ -1,0 +1,41 @@
+/* What the commands of the control socket see of their connection. */
+#ifndef GREYLAG_DAEMON_CONTROL_COMMAND_H
+#define GREYLAG_DAEMON_CONTROL_COMMAND_H
+
+#include <jansson.h>
+
+#include "daemon/control.h"
+
+/* A command reads its arguments, sends rows, and ends with control_end or
+ * control_error, at once or later. Until then its connection's memory stays. */
+typedef void control_fn(struct control_conn *c, const json_t *arguments);
+
+control_fn control_status, control_config, control_reload, control_version;	/* control_status.c */
+control_fn control_why;								/* control_why.c */
+control_fn control_show, control_forget;					/* control_records.c */
+control_fn control_backup;							/* control_backup.c */
+
+struct server *control_server(const struct control_conn *c);
+
+/* Sends one object as a line and drops the reference; NULL counts as out of memory. */
+void control_send(struct control_conn *c, json_t *row);
+/* {"end":true} */
+void control_end(struct control_conn *c);
+/* {"error":"..."} */
+void control_error(struct control_conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The peer has gone: a long command should come to its end. */
+bool control_gone(const struct control_conn *c);
+/* Enough is unsent for now: a long command should call control_wait and return. */
+bool control_full(const struct control_conn *c);
+/* Calls resume(job) once when there is room again, or the peer has gone. */
+void control_wait(struct control_conn *c, void (*resume)(void *job), void *job);
+
+/* A string argument, NULL when it is missing or no string. Borrowed. */
+const char *control_text(const json_t *arguments, const char *name);
+/* Bytes as a JSON string: what is not valid UTF-8 or printable is escaped. */
+json_t *control_string(struct span s);
+/* A time as ISO 8601 UTC, "" for 0. */
+json_t *control_time(int64_t t);
+
+#endif

@@ -1,0 +1,278 @@
+#include "daemon/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/conn.h"
+#include "daemon/control.h"
+
+#define BACKLOG 1024
+#define ACCEPTS_A_TURN 64
+#define PAUSE_MS 100
+
+void listener_name(struct buf *out, const struct listen_spec *spec)
+{
+	if (spec->tcp)
+		buf_addf(out, spec->host[0] && strchr(spec->host, ':') ? "tcp:[%s]:%s" : "tcp:%s:%s",
+			 spec->host, spec->port);
+	else
+		buf_addf(out, "unix:%s", spec->path);
+}
+
+static bool same_place(const struct listen_spec *a, const struct listen_spec *b)
+{
+	if (a->tcp != b->tcp || a->kind != b->kind)
+		return false;
+	return a->tcp ? strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0
+		      : strcmp(a->path, b->path) == 0;
+}
+
+/* --- Opening -------------------------------------------------------------------- */
+
+static int fail(int fd, const struct listen_spec *spec, struct buf *why, const char *what)
+{
+	char text[160];
+	struct buf name = buf_on(text, sizeof text);
+	int error = errno;
+
+	listener_name(&name, spec);
+	if (fd >= 0)
+		close(fd);
+	return buf_fail(why, "%s: %s: %s", buf_str(&name), what, strerror(error));
+}
+
+static bool answers(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return yes;
+}
+
+/* Permissions before listen(), so that nobody gets in by the umask's leave. */
+static int set_access(int fd, const struct listen_spec *spec, struct buf *why)
+{
+	if (spec->group[0]) {
+		const struct group *g = getgrnam(spec->group);
+		if (!g) {
+			close(fd);
+			return buf_fail(why, "unix:%s: no group named %s", spec->path, spec->group);
+		}
+		if (chown(spec->path, (uid_t)-1, g->gr_gid) != 0)
+			return fail(fd, spec, why, "cannot set the group");
+	}
+	if (chmod(spec->path, spec->mode) != 0)
+		return fail(fd, spec, why, "cannot set the mode");
+	return fd;
+}
+
+static int open_unix(const struct listen_spec *spec, struct buf *why)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat st;
+
+	memcpy(address.sun_path, spec->path, sizeof address.sun_path - 1);
+	if (lstat(spec->path, &st) == 0) {
+		if (!S_ISSOCK(st.st_mode))
+			return buf_fail(why, "unix:%s: is there already and is no socket", spec->path);
+		if (answers(&address))
+			return buf_fail(why, "unix:%s: another process listens there", spec->path);
+		unlink(spec->path);
+	}
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(fd, spec, why, "socket");
+	mode_t mask = umask(0177);
+	int bound = bind(fd, (const struct sockaddr *)&address, sizeof address);
+	umask(mask);
+	if (bound != 0)
+		return fail(fd, spec, why, "cannot bind");
+	return set_access(fd, spec, why);
+}
+
+static int open_tcp(const struct listen_spec *spec, struct buf *why)
+{
+	struct sockaddr_storage storage = { 0 };
+	struct netaddr host;
+	uint64_t port;
+	socklen_t length;
+	static const int one = 1;
+
+	if (!netaddr_parse(span_of(spec->host), &host) || !span_uint(span_of(spec->port), 65535, &port))
+		return buf_fail(why, "tcp:%s:%s: not an address", spec->host, spec->port);
+	if (host.family == 4) {
+		struct sockaddr_in *in = (struct sockaddr_in *)&storage;
+		in->sin_family = AF_INET;
+		in->sin_port = htons((uint16_t)port);
+		memcpy(&in->sin_addr, host.bytes, 4);
+		length = sizeof *in;
+	} else {
+		struct sockaddr_in6 *in = (struct sockaddr_in6 *)&storage;
+		in->sin6_family = AF_INET6;
+		in->sin6_port = htons((uint16_t)port);
+		memcpy(&in->sin6_addr, host.bytes, 16);
+		length = sizeof *in;
+	}
+	int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(fd, spec, why, "socket");
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	if (host.family == 6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+	if (bind(fd, (const struct sockaddr *)&storage, length) != 0)
+		return fail(fd, spec, why, "cannot bind");
+	return fd;
+}
+
+static void on_pause_over(struct loop_timer *t)
+{
+	struct listener *l = t->arg;
+	loop_watch_set(&l->watch, LOOP_READ);
+}
+
+/* --- Accepting ------------------------------------------------------------------ */
+
+/* Out of descriptors: an idle connection goes (the MTA reconnects without
+ * noticing), and the newcomer waits in the backlog. */
+static void out_of_descriptors(struct listener *l)
+{
+	struct server *s = l->server;
+
+	if (s->counters.no_descriptors++ % 100 == 0)
+		log_msg(LOG_LEVEL_WARNING, "out of file descriptors with %u connections (%s)",
+			s->conn_count, strerror(errno));
+	conn_shed(s);
+	loop_watch_set(&l->watch, 0);
+	loop_timer_set(&l->pause, PAUSE_MS);
+}
+
+static void welcome(struct listener *l, int fd)
+{
+	static const int one = 1;
+
+	l->server->counters.accepted++;
+	if (l->spec.tcp)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	switch (l->spec.kind) {
+	case LISTEN_POLICY:
+		conn_new(l->server, fd);
+		break;
+	case LISTEN_CONTROL:
+		control_new(l->server, fd);
+		break;
+	}
+}
+
+static void on_connect(struct loop_watch *w, int ready)
+{
+	struct listener *l = w->arg;
+
+	(void)ready;
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		int fd = accept4(w->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			welcome(l, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			out_of_descriptors(l);
+		/* EAGAIN: all accepted. ECONNABORTED and the like: that one has gone. */
+		return;
+	}
+}
+
+int listener_open(struct listener *l, struct server *s, const struct listen_spec *spec,
+		  struct buf *why)
+{
+	struct stat st;
+	int fd = spec->tcp ? open_tcp(spec, why) : open_unix(spec, why);
+
+	if (fd < 0)
+		return -1;
+	if (listen(fd, BACKLOG) != 0)
+		return fail(fd, spec, why, "cannot listen");
+	l->server = s;
+	l->spec = *spec;
+	l->inode = !spec->tcp && lstat(spec->path, &st) == 0 ? st.st_ino : 0;
+	loop_watch_init(&l->watch, s->loop, fd, on_connect, l);
+	loop_timer_init(&l->pause, s->loop, on_pause_over, l);
+	return 0;
+}
+
+void listener_start(struct listener *l)
+{
+	loop_watch_set(&l->watch, LOOP_READ);
+}
+
+void listener_close(struct listener *l)
+{
+	struct stat st;
+
+	if (l->watch.fd < 0)
+		return;
+	loop_watch_set(&l->watch, 0);
+	loop_timer_cancel(&l->pause);
+	close(l->watch.fd);
+	l->watch.fd = -1;
+	if (l->inode && lstat(l->spec.path, &st) == 0 && st.st_ino == l->inode)
+		unlink(l->spec.path);
+}
+
+/* --- Reload --------------------------------------------------------------------- */
+
+static struct listener *find_listener(struct server *s, const struct listen_spec *spec)
+{
+	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
+		if (s->listeners[i].watch.fd >= 0 && same_place(&s->listeners[i].spec, spec))
+			return &s->listeners[i];
+	return NULL;
+}
+
+static struct listener *free_listener(struct server *s)
+{
+	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
+		if (s->listeners[i].watch.fd < 0)
+			return &s->listeners[i];
+	return NULL;
+}
+
+static bool is_wanted(const struct config *config, const struct listener *l)
+{
+	for (unsigned i = 0; i < config->listen_count; i++)
+		if (same_place(&config->listens[i], &l->spec))
+			return true;
+	return false;
+}
+
+unsigned listener_sync(struct server *s, const struct config *config)
+{
+	char text[300];
+	struct buf why = buf_on(text, sizeof text);
+	unsigned failures = 0;
+
+	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
+		if (s->listeners[i].watch.fd >= 0 && !is_wanted(config, &s->listeners[i]))
+			listener_close(&s->listeners[i]);
+	for (unsigned i = 0; i < config->listen_count; i++) {
+		const struct listen_spec *spec = &config->listens[i];
+		if (find_listener(s, spec))
+			continue;
+		struct listener *l = free_listener(s);
+		if (!l || listener_open(l, s, spec, &why) != 0) {
+			log_msg(LOG_LEVEL_ERROR, "reload: %s", l ? buf_str(&why) : "too many listeners");
+			failures++;
+			continue;
+		}
+		listener_start(l);
+	}
+	return failures;
+}

@@ -1,0 +1,110 @@
+#include "daemon/reply.h"
+
+#include <time.h>
+
+#include "version.h"
+
+/* Anything but printable ASCII becomes '?': the text goes into an SMTP reply
+ * as it is, and recipient domains come from strangers. */
+static void add_plain(struct buf *out, struct span s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf_addc(out, s.p[i] >= 0x20 && s.p[i] < 0x7f ? s.p[i] : '?');
+}
+
+void reply_text(struct buf *out, const char *text, const struct inquiry *q)
+{
+	const struct settings *settings = &inquiry_config(q)->settings;
+
+	for (; *text; text++) {
+		if (*text != '%' || !text[1]) {
+			buf_addc(out, *text);
+			continue;
+		}
+		switch (*++text) {
+		case 's': buf_addi(out, q->decision.wait_s); break;
+		case 'r': add_plain(out, span_head(address_domain(q->request.recipient), 255)); break;
+		case 'w': buf_adds(out, reason_word(q->decision.reason)); break;
+		case 'u': buf_adds(out, settings->reply_help_url); break;
+		default: buf_addc(out, *text); break;
+		}
+	}
+}
+
+static void add_action(struct buf *out, const struct inquiry *q, const char *action,
+		       const char *enhanced, const char *text)
+{
+	buf_adds(out, action);
+	buf_addc(out, ' ');
+	/* A client that sends no etrn_domain is no Postfix of our days and may
+	 * take the enhanced code for part of the text. */
+	if (enhanced && q->request.has_etrn_domain) {
+		buf_adds(out, enhanced);
+		buf_addc(out, ' ');
+	}
+	reply_text(out, text, q);
+}
+
+static void add_defer(struct buf *out, const struct inquiry *q)
+{
+	const struct settings *s = &inquiry_config(q)->settings;
+	const struct decision *d = &q->decision;
+	const char *own = d->ruled ? d->ruling.text : NULL;
+	bool coded = strcmp(s->reply_enhanced_code, "none") != 0 && !own;
+
+	add_action(out, q, s->reply_defer, coded ? s->reply_enhanced_code : NULL,
+		   own ? own : s->reply_text);
+}
+
+static void add_reject(struct buf *out, const struct inquiry *q)
+{
+	const struct settings *s = &inquiry_config(q)->settings;
+	const struct decision *d = &q->decision;
+	const char *own = d->ruled ? d->ruling.text : NULL;
+
+	add_action(out, q, s->reply_block, NULL, own ? own : s->reply_block_text);
+}
+
+/* PREPEND is no answer at end of message (SMTPD_POLICY_README). */
+static bool wants_header(const struct inquiry *q)
+{
+	return q->decision.reason == REASON_RETRIED && q->request.stage != STAGE_END_OF_MESSAGE &&
+	       inquiry_config(q)->settings.reply_header;
+}
+
+static void add_header(struct buf *out, const struct inquiry *q, const char *hostname)
+{
+	char date[64];
+	time_t now = (time_t)q->now;
+	struct tm tm;
+
+	if (!localtime_r(&now, &tm) || !strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &tm))
+		date[0] = '\0';
+	buf_adds(out, "PREPEND X-Greylist: delayed ");
+	buf_addi(out, q->decision.delayed_s);
+	buf_adds(out, " seconds by greylag-" GREYLAG_VERSION " at ");
+	buf_adds(out, hostname);
+	buf_adds(out, "; ");
+	buf_adds(out, date);
+}
+
+void reply_add(struct buf *out, const struct inquiry *q, const char *hostname)
+{
+	buf_adds(out, "action=");
+	switch (q->decision.verdict) {
+	case VERDICT_PASS:
+	case VERDICT_OBSERVE:
+		if (wants_header(q))
+			add_header(out, q, hostname);
+		else
+			buf_adds(out, "DUNNO");
+		break;
+	case VERDICT_DEFER:
+		add_defer(out, q);
+		break;
+	case VERDICT_REJECT:
+		add_reject(out, q);
+		break;
+	}
+	buf_adds(out, "\n\n");
+}

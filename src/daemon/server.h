@@ -1,0 +1,68 @@
+/* The running daemon: what its sockets, connections and commands share. One
+ * object, loop thread only. */
+#ifndef GREYLAG_DAEMON_SERVER_H
+#define GREYLAG_DAEMON_SERVER_H
+
+#include "base/loop.h"
+#include "engine/engine.h"
+
+struct conn;
+struct control_conn;
+
+/* A listening socket and what it is for. */
+struct listener {
+	struct server *server;
+	struct listen_spec spec;
+	struct loop_watch watch;	/* watch.fd < 0: slot unused */
+	struct loop_timer pause;	/* after the system ran out of descriptors */
+	uint64_t inode;			/* of the UNIX socket we made, 0 for TCP */
+};
+
+struct server_counters {
+	uint64_t accepted;		/* connections */
+	uint64_t shed;			/* idle connections closed to make room */
+	uint64_t no_descriptors;	/* accept() found none free */
+	uint64_t broken;		/* connections closed for a broken request */
+	uint64_t slow;			/* closed: request or reply took too long */
+	uint64_t reloads, reloads_failed;
+	uint64_t clock_jumps;
+};
+
+struct server {
+	struct loop *loop;
+	const struct clock *clock;
+	struct engine *engine;
+	struct store *store;
+	struct names *names;
+	const char *config_path;
+	bool foreground;		/* log to stderr where the settings say syslog */
+	char hostname[REQUEST_NAME_MAX + 1];
+	int64_t started_at;
+	struct listener listeners[CONFIG_LISTEN_MAX];
+	struct conn *idlest, *busiest;	/* policy connections, least recently used first */
+	unsigned conn_count;
+	struct control_conn *controls;
+	struct loop_timer housekeeping;
+	int64_t last_wall_s;		/* for noticing that the clock was set */
+	uint64_t last_mono_ns;
+	int64_t distrust_until_s;	/* monotonic: no expiry before */
+	struct server_counters counters;
+	bool stopping;
+};
+
+/* Opens the log that the settings name; also the way to reopen it after rotation. */
+int server_open_log(const struct server *s, const struct config *config, struct buf *why);
+
+/* Opens the store and builds the engine; config becomes the engine's, on
+ * failure too. Listeners are already open. */
+int server_start(struct server *s, struct config *config, struct buf *why);
+/* Runs until SIGTERM or SIGINT. */
+int server_run(struct server *s);
+/* Answers what is on its way, closes everything, the store last. */
+void server_stop(struct server *s);
+
+/* Reads the configuration anew and swaps it in. Findings go to the log and, one
+ * a line, to findings (may be NULL). Returns 0, or -1: the running configuration stays. */
+int server_reload(struct server *s, struct buf *findings);
+
+#endif

@@ -1,0 +1,125 @@
+#include "daemon/verdictlog.h"
+
+#define LOGGED_NAME 100
+#define LOGGED_ADDRESS 200
+
+static void add_key(struct buf *out, const char *key)
+{
+	buf_addc(out, ' ');
+	buf_adds(out, key);
+	buf_addc(out, '=');
+}
+
+/* Names hold no blanks when they are sound; a value that does is quoted. */
+static void add_value(struct buf *out, const char *key, struct span value, size_t most)
+{
+	if (value.n == 0)
+		return;
+	bool quote = span_find(value, ' ') < value.n;
+	add_key(out, key);
+	if (quote)
+		buf_addc(out, '"');
+	buf_addsafe(out, value, most);
+	if (quote)
+		buf_addc(out, '"');
+}
+
+static void add_address(struct buf *out, const char *key, struct span value)
+{
+	add_key(out, key);
+	buf_addc(out, '<');
+	buf_addsafe(out, value, LOGGED_ADDRESS);
+	buf_addc(out, '>');
+}
+
+static void add_number(struct buf *out, const char *key, int64_t value)
+{
+	add_key(out, key);
+	buf_addi(out, value);
+}
+
+static void add_verdict(struct buf *out, const struct decision *d)
+{
+	buf_adds(out, "verdict=");
+	buf_adds(out, verdict_word(d->verdict));
+	if (d->verdict == VERDICT_OBSERVE) {
+		buf_adds(out, " would=");
+		buf_adds(out, verdict_word(d->would));
+	}
+	buf_adds(out, " reason=");
+	buf_adds(out, reason_word(d->reason));
+	if (d->would == VERDICT_DEFER)
+		add_number(out, "wait", d->wait_s);
+	if (d->reason == REASON_RETRIED)
+		add_number(out, "delayed", d->delayed_s);
+	if (d->ruled) {
+		add_value(out, "rule", span_of(d->ruling.file), LOGGED_NAME);
+		buf_addc(out, ':');
+		buf_addu(out, d->ruling.line);
+	}
+}
+
+void verdictlog_add(struct buf *out, const struct inquiry *q)
+{
+	const struct request *r = &q->request;
+	const struct decision *d = &q->decision;
+
+	add_verdict(out, d);
+	add_value(out, "client", r->client_text, NETADDR_TEXT);
+	add_value(out, "name", r->client_name, LOGGED_NAME);
+	if (d->subject)
+		add_value(out, "identity", identity_span(&d->identity), LOGGED_NAME);
+	add_value(out, "helo", r->helo, LOGGED_NAME);
+	if (r->has_sender)
+		add_address(out, "from", r->sender);
+	if (r->recipient.n)
+		add_address(out, "to", r->recipient);
+	if (r->stage != STAGE_RCPT)
+		add_value(out, "stage", span_of(stage_word(r->stage)), LOGGED_NAME);
+	add_value(out, "queue", r->queue_id, LOGGED_NAME);
+}
+
+static enum log_level level_of(const struct inquiry *q)
+{
+	switch (q->decision.reason) {
+	case REASON_MALFORMED:
+	case REASON_OVERSIZE:
+	case REASON_STORE_FAILURE:
+	case REASON_STORE_TIMEOUT:
+	case REASON_OVERLOAD:
+		return LOG_LEVEL_WARNING;
+	case REASON_STAGE:
+	case REASON_NEW:
+	case REASON_EARLY:
+	case REASON_LAPSED:
+	case REASON_RETRIED:
+	case REASON_KNOWN:
+	case REASON_ALLOWED:
+	case REASON_ALLOW_RULE:
+	case REASON_BLOCK_RULE:
+	case REASON_AUTHENTICATED:
+	case REASON_NULL_SENDER:
+	case REASON_TRANSACTION:
+	case REASON_NO_RECIPIENT:
+	case REASON_COUNT:
+		break;
+	}
+	return LOG_LEVEL_INFO;
+}
+
+void verdictlog_report(const struct inquiry *q, const struct config *config, void *arg)
+{
+	char text[1400];
+	struct buf line = buf_on(text, sizeof text);
+	enum log_level level = level_of(q);
+
+	(void)arg;
+	if (!log_wants(level))
+		return;
+	/* A first pass says how long mail was delayed, which is always worth a line. */
+	if (!config->settings.log_passes && q->decision.verdict == VERDICT_PASS &&
+	    q->decision.reason != REASON_RETRIED && level == LOG_LEVEL_INFO)
+		return;
+	verdictlog_add(&line, q);
+	log_line(level, buf_span(&line));
+}
