@@ -1,0 +1,177 @@
+/* greylag(1): finds the command, its options and the daemon. */
+#include <getopt.h>
+#include <signal.h>
+
+#include "cli/command.h"
+#include "config/config.h"
+
+#define DEFAULT_CONFIG "/etc/greylag/greylag.conf"
+#define DEFAULT_SOCKET "/run/greylag/control"
+
+static const struct command {
+	const char *name, *usage, *help;
+	int least, most;		/* words after the command */
+	command_fn *run;
+} commands[] = {
+	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status },
+	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S]",
+	  "what would be decided now, and why", 3, 3, cmd_why },
+	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
+	{ "dump", "", "all records", 0, 0, cmd_dump },
+	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
+	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
+	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
+	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
+	{ "version", "", "the daemon's version", 0, 0, cmd_version },
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; name && i < COMMANDS; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static void print_usage(FILE *out)
+{
+	fputs("usage: greylag [--json] [--socket PATH] COMMAND [ARGUMENTS]\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+	fputs("  help     [COMMAND]\n", out);
+}
+
+static int help(const char *name)
+{
+	const struct command *c = find(name);
+
+	if (name && !c) {
+		fprintf(stderr, "greylag: no command %.60s\n", name);
+		return STATUS_USAGE;
+	}
+	if (c)
+		printf("usage: greylag %s%s%s\n%s\n", c->name, c->usage[0] ? " " : "", c->usage, c->help);
+	else
+		print_usage(stdout);
+	return STATUS_OK;
+}
+
+static void ignore_finding(struct diag *d, enum diag_severity severity, const char *file, unsigned line,
+			   unsigned column, const char *text)
+{
+	(void)d; (void)severity; (void)file; (void)line; (void)column; (void)text;
+}
+
+/* The first control socket of the configuration, where it may be read. */
+static const char *find_socket(char *out, size_t size)
+{
+	struct diag diag = { .report = ignore_finding };
+	struct config *config = config_load(DEFAULT_CONFIG, &diag);
+
+	snprintf(out, size, "%s", DEFAULT_SOCKET);
+	for (unsigned i = 0; config && i < config->listen_count; i++)
+		if (config->listens[i].kind == LISTEN_CONTROL) {
+			snprintf(out, size, "%s", config->listens[i].path);
+			break;
+		}
+	config_free(&config);
+	return out;
+}
+
+int command_run(struct client *c, const struct arguments *a, json_t *request,
+		void (*each)(const json_t *row, void *arg), void *arg)
+{
+	json_t *row;
+	int more;
+
+	if (!request || client_send(c, request) != STATUS_OK) {
+		json_decref(request);
+		return COMMAND_FAILED;
+	}
+	json_decref(request);
+	while ((more = client_row(c, &row)) == 1) {
+		if (a->json) {
+			json_dumpf(row, stdout, JSON_COMPACT);
+			putchar('\n');
+		} else {
+			each(row, arg);
+		}
+		json_decref(row);
+	}
+	return more == 0 ? STATUS_OK : COMMAND_FAILED;
+}
+
+/* 0, or an exit status. */
+static int parse(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
+		{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
+		{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
+		{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	int o;
+
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1)
+		switch (o) {
+		case 'j': a->json = true; break;
+		case 's': a->socket = optarg; break;
+		case 'n': a->name = optarg; break;
+		case 'e': a->helo = optarg; break;
+		case 'u': a->sasl = optarg; break;
+		case 't': a->stage = optarg; break;
+		case 'd': a->dry_run = true; break;
+		case 'a': a->all = true; break;
+		case 'h': print_usage(stdout); exit(STATUS_OK);
+		default: print_usage(stderr); return STATUS_USAGE;
+		}
+	return 0;
+}
+
+static int run(const struct command *command, const struct arguments *a)
+{
+	struct client client;
+	char path[200];
+	int status = client_open(&client, a->socket ? a->socket : find_socket(path, sizeof path));
+
+	if (status == STATUS_OK)
+		status = command->run(&client, a);
+	else
+		fprintf(stderr, "greylag: %s\n", client.problem);
+	if (status == COMMAND_FAILED) {
+		fprintf(stderr, "greylag: %s\n", client.problem);
+		status = STATUS_TEMPORARY;
+	}
+	client_close(&client);
+	if (fflush(stdout) != 0 && status == STATUS_OK)
+		status = STATUS_TEMPORARY;
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { 0 };
+	int status = parse(argc, argv, &a);
+
+	if (status)
+		return status;
+	/* Output into a pipe that ends early, such as head's. */
+	signal(SIGPIPE, SIG_DFL);
+	const char *name = optind < argc ? argv[optind] : NULL;
+	a.count = argc - optind - 1;
+	a.words = argv + optind + 1;
+	if (name && strcmp(name, "help") == 0)
+		return help(a.count > 0 ? a.words[0] : NULL);
+	const struct command *command = find(name);
+	if (!command) {
+		print_usage(stderr);
+		return STATUS_USAGE;
+	}
+	if (a.count < command->least || a.count > command->most) {
+		fprintf(stderr, "usage: greylag %s %s\n", command->name, command->usage);
+		return STATUS_USAGE;
+	}
+	return run(command, &a);
+}
