@@ -1,0 +1,276 @@
+"""What the tests that run real programs share: temporary folders, a greylagd of
+one's own, policy requests, and a small runner. Python 3 standard library only.
+
+Everything listens on UNIX sockets below the folder or on 127.0.0.1, is stopped
+by its pid, and waits with a limit.
+"""
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+LIMIT = 20.0  # seconds that any single wait may take
+
+
+class Failure(AssertionError):
+    pass
+
+
+def check(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def equal(got, wanted, text=""):
+    if got != wanted:
+        raise Failure(f"{text}: got {got!r}, wanted {wanted!r}")
+
+
+def wait_for(condition, text, limit=LIMIT):
+    """Polls condition() until it is true."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise Failure(f"waited {limit} s in vain for {text}")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Daemon:
+    """A greylagd with its own folder. `config` is added after the listen and store lines."""
+
+    def __init__(self, binary, folder, config="", store="memory", wrap=(), env=None):
+        self.binary, self.folder = binary, pathlib.Path(folder)
+        self.socket = self.folder / "policy"
+        self.control = self.folder / "control"
+        self.store_folder = self.folder / "store"
+        self.log = self.folder / "log"
+        self.config_file = self.folder / "greylag.conf"
+        self.wrap, self.env, self.process = list(wrap), env, None
+        self.store = f"rocksdb {self.store_folder}" if store == "rocksdb" else store
+        self.configure(config)
+
+    def configure(self, config):
+        self.config_file.write_text(
+            f"listen policy unix {self.socket} mode 0666\n"
+            f"listen control unix {self.control}\n"
+            f"store {self.store}\nlog file {self.log}\nuser root\nhostname mx.test\n{config}\n")
+
+    def start(self, wait=True):
+        if not self.store_folder.exists():
+            self.store_folder.mkdir()
+        self.process = subprocess.Popen(
+            [*self.wrap, str(self.binary), "-f", "-c", str(self.config_file)],
+            stdin=subprocess.DEVNULL, stderr=open(self.folder / "stderr", "ab"),
+            env={**os.environ, **(self.env or {})})
+        if wait:
+            wait_for(self.answers, f"greylagd to serve ({self.tail()})")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise Failure(f"greylagd ended with {self.process.returncode}: {self.tail()}")
+        try:
+            with Asker(self.socket, 1):
+                return True
+        except OSError:
+            return False
+
+    def tail(self, lines=8):
+        text = ""
+        for name in ("stderr", "log"):
+            with contextlib.suppress(OSError):
+                text += (self.folder / name).read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def logged(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def send_signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process is None or self.process.poll() is not None:
+            return self.process and self.process.returncode
+        self.process.send_signal(number)
+        try:
+            self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise Failure("greylagd did not stop on its signal")
+        return self.process.returncode
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def resident_kb(self):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1])
+        return 0
+
+
+DEFAULTS = {
+    "request": "smtpd_access_policy", "protocol_state": "RCPT", "protocol_name": "ESMTP",
+    "client_address": "192.0.2.1", "client_name": "unknown", "reverse_client_name": "unknown",
+    "helo_name": "mx.example.org", "sender": "alice@example.org", "recipient": "bob@example.net",
+    "recipient_count": "0", "queue_id": "", "instance": "", "size": "0", "etrn_domain": "",
+    "sasl_method": "", "sasl_username": "", "sasl_sender": ""}
+
+
+def request_bytes(**changes):
+    """A policy request; an attribute set to None is left out. Values are str or bytes."""
+    attributes = {**DEFAULTS, **changes}
+    out = b""
+    for name, value in attributes.items():
+        if value is not None:
+            out += name.encode() + b"=" + (value if isinstance(value, bytes) else value.encode()) + b"\n"
+    return out + b"\n"
+
+
+class Asker:
+    """A policy connection."""
+
+    def __init__(self, where, limit=LIMIT):
+        if isinstance(where, tuple):
+            self.s = socket.create_connection(where, timeout=limit)
+        else:
+            self.s = socket.socket(socket.AF_UNIX)
+            self.s.settimeout(limit)
+            self.s.connect(str(where))
+        self.left = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.s.close()
+
+    def send(self, data):
+        self.s.sendall(data)
+
+    def reply(self):
+        """The action of the next reply, or None when the connection was closed."""
+        while b"\n\n" not in self.left:
+            try:
+                data = self.s.recv(65536)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                return None
+            self.left += data
+        reply, self.left = self.left.split(b"\n\n", 1)
+        check(reply.startswith(b"action="), f"a reply without action: {reply!r}")
+        return reply[len(b"action="):].decode()
+
+    def ask(self, **changes):
+        self.send(request_bytes(**changes))
+        return self.reply()
+
+
+def ask_once(where, **changes):
+    with Asker(where) as a:
+        return a.ask(**changes)
+
+
+# --- the runner -------------------------------------------------------------------
+
+class Tests:
+    """Collects functions test(context) and runs each in a folder of its own."""
+
+    def __init__(self, description):
+        self.parser = argparse.ArgumentParser(description=description)
+        self.parser.add_argument("--greylagd", default="build/src/daemon/greylagd")
+        self.parser.add_argument("--greylag", default="build/src/cli/greylag")
+        self.parser.add_argument("names", nargs="*", help="run only these")
+        self.tests = []
+
+    def __call__(self, function):
+        self.tests.append(function)
+        return function
+
+    def main(self):
+        args = self.parser.parse_args()
+        args.greylagd, args.greylag = (str(pathlib.Path(p).resolve()) for p in (args.greylagd, args.greylag))
+        passed = failed = skipped = 0
+        for test in self.tests:
+            if args.names and test.__name__ not in args.names:
+                continue
+            context = Context(args)
+            started = time.monotonic()
+            try:
+                test(context)
+                passed += 1
+                print(f"ok {test.__name__} ({time.monotonic() - started:.1f} s)", flush=True)
+            except Skip as why:
+                skipped += 1
+                print(f"skip {test.__name__}: {why}", flush=True)
+            except BaseException as error:
+                failed += 1
+                if not isinstance(error, Failure):
+                    traceback.print_exc()
+                print(f"not ok {test.__name__}: {error}", flush=True)
+                print(context.evidence(), flush=True)
+                if isinstance(error, KeyboardInterrupt):
+                    break
+            finally:
+                context.close()
+        print(f"{passed} passed, {failed} failed, {skipped} skipped")
+        sys.exit(1 if failed or not passed else 0)
+
+
+class Skip(Exception):
+    pass
+
+
+class Context:
+    def __init__(self, args):
+        self.args = args
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="greylag-test-"))
+        self.daemons, self.closers = [], []
+
+    def daemon(self, config="", store="memory", start=True, folder=None, **more):
+        folder = self.folder / (folder or f"d{len(self.daemons)}")
+        folder.mkdir(exist_ok=True)
+        d = Daemon(self.args.greylagd, folder, config, store, **more)
+        self.daemons.append(d)
+        return d.start() if start else d
+
+    def greylag(self, daemon, *words, status=0, stdin=None):
+        """Runs the command line tool; returns its output."""
+        r = subprocess.run([self.args.greylag, "--socket", str(daemon.control), *words],
+                           capture_output=True, text=True, timeout=LIMIT, input=stdin)
+        if status is not None:
+            equal(r.returncode, status, f"greylag {' '.join(words)}: {r.stdout}{r.stderr}")
+        return r.stdout
+
+    def at_end(self, function):
+        self.closers.append(function)
+
+    def evidence(self):
+        return "\n".join(f"  | {line}" for d in self.daemons for line in d.tail().splitlines())
+
+    def close(self):
+        for d in self.daemons:
+            with contextlib.suppress(Exception):
+                d.stop(signal.SIGKILL)
+        for function in reversed(self.closers):
+            with contextlib.suppress(Exception):
+                function()
+        shutil.rmtree(self.folder, ignore_errors=True)
