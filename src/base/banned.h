@@ -4,6 +4,10 @@
 #ifndef GREYLAG_BASE_BANNED_H
 #define GREYLAG_BASE_BANNED_H
 
+/* Some C libraries wrap these in macros when they check buffer sizes. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf
 #pragma GCC poison strtok atoi atol atoll atof
 

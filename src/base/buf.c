@@ -129,6 +129,7 @@ void buf_addi(struct buf *b, int64_t value)
 	}
 }
 
+__attribute__((format(printf, 2, 0)))
 static void buf_addv(struct buf *b, const char *format, va_list ap)
 {
 	char text[2048];

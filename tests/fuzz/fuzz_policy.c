@@ -18,7 +18,7 @@ static void judge(const struct request *r)
 	if (decide(&policy, r, &f, 1800000000, &d) != 0)
 		abort();
 	struct key_parts parts;
-	if (d.subject && !key_split(key_span(&d.triplet_key), &parts))
+	if (d.triplet_key.n && !key_split(key_span(&d.triplet_key), &parts))
 		abort();
 }
 
