@@ -1,5 +1,6 @@
 #include "config/options.h"
 #include "config/parse.h"
+#include "config/suggest.h"
 #include "lists/listfile.h"
 #include "lists/ruleset_build.h"
 
@@ -37,6 +38,19 @@ bool parse_is(const struct parse *p, unsigned token, const char *keyword)
 	       span_ieq(p->lex->tokens[token].text, span_of(keyword));
 }
 
+void parse_unknown(const struct parse *p, unsigned token, const char *what, const struct suggest *near)
+{
+	char text[200];
+	struct buf b = BUF_ON(text);
+
+	buf_adds(&b, what);
+	buf_adds(&b, " \"");
+	buf_addsafe(&b, parse_word(p, token), 60);
+	buf_addc(&b, '"');
+	suggest_add(&b, near);
+	parse_error(p, token, buf_str(&b));
+}
+
 /* --- Settings ------------------------------------------------------------------------ */
 
 static void set_row(struct parse *p, int row, unsigned token)
@@ -61,16 +75,17 @@ static void set_row(struct parse *p, int row, unsigned token)
 		parse_error(p, token, buf_str(&why));
 }
 
-static void unknown_word(const struct parse *p, unsigned token, const char *what)
+static void unknown_setting(const struct parse *p, unsigned token)
 {
-	char text[160];
-	struct buf b = BUF_ON(text);
+	struct suggest near;
 
-	buf_adds(&b, what);
-	buf_adds(&b, " \"");
-	buf_addsafe(&b, parse_word(p, token), 60);
-	buf_addc(&b, '"');
-	parse_error(p, token, buf_str(&b));
+	suggest_begin(&near, parse_word(p, token));
+	for (unsigned i = 0; i < options_count(); i++) {
+		const struct option *o = options_row(i);
+		if (o->name && span_ieq(parse_word(p, 0), span_of(o->group)))
+			suggest_try(&near, o->name);
+	}
+	parse_unknown(p, token, "unknown setting", &near);
 }
 
 /* GROUP [VALUE] {NAME VALUE} */
@@ -91,7 +106,7 @@ static void parse_setting(struct parse *p)
 	while (at < p->lex->count) {
 		int row = p->lex->tokens[at].quoted ? -1 : options_find(group, parse_word(p, at));
 		if (row < 0) {
-			unknown_word(p, at, "unknown setting");
+			unknown_setting(p, at);
 			return;
 		}
 		set_row(p, row, at + 1);
@@ -101,10 +116,23 @@ static void parse_setting(struct parse *p)
 
 /* --- The file -------------------------------------------------------------------------- */
 
+static void unknown_line(const struct parse *p)
+{
+	struct suggest near;
+
+	suggest_begin(&near, parse_word(p, 0));
+	suggest_try(&near, "listen");
+	for (unsigned i = 0; parse_rule_word(i); i++)
+		suggest_try(&near, parse_rule_word(i));
+	for (unsigned i = 0; i < options_count(); i++)
+		suggest_try(&near, options_row(i)->group);
+	parse_unknown(p, 0, "unknown word", &near);
+}
+
 static void parse_line(struct parse *p)
 {
 	if (p->lex->tokens[0].quoted)
-		unknown_word(p, 0, "unknown word");
+		unknown_line(p);
 	else if (parse_is(p, 0, "listen"))
 		parse_listen(p);
 	else if (parse_starts_rule(p))
@@ -112,17 +140,31 @@ static void parse_line(struct parse *p)
 	else if (options_group(parse_word(p, 0)))
 		parse_setting(p);
 	else
-		unknown_word(p, 0, "unknown word");
+		unknown_line(p);
+}
+
+static void check_window(struct parse *p, unsigned line, int64_t delay_s, int64_t window_s)
+{
+	if (window_s <= delay_s)
+		diag_at(p->diag, DIAG_ERROR, p->lex->file, line, 0,
+			"window must be longer than delay: no retry could ever pass");
 }
 
 /* What no single line shows. */
 static void check_whole(struct parse *p)
 {
 	const struct settings *s = &p->config->settings;
+	unsigned at = p->config->origins[options_find(span_of("greylist"), span_of("window"))];
 
-	if (s->greylist_window_s <= s->greylist_delay_s)
-		diag_at(p->diag, DIAG_ERROR, p->lex->file, 0, 0,
-			"greylist window must be longer than greylist delay: no retry could ever pass");
+	if (at == 0)
+		at = p->config->origins[options_find(span_of("greylist"), span_of("delay"))];
+	check_window(p, at, s->greylist_delay_s, s->greylist_window_s);
+	for (unsigned i = 0; i < ruleset_rules(p->config->rules); i++) {
+		const struct ruling *r = ruleset_ruling(p->config->rules, i);
+		if (r->delay_s >= 0 || r->window_s >= 0)
+			check_window(p, r->line, r->delay_s >= 0 ? r->delay_s : s->greylist_delay_s,
+				     r->window_s >= 0 ? r->window_s : s->greylist_window_s);
+	}
 }
 
 static void derive_policy(struct config *c)
@@ -198,15 +240,14 @@ struct config *config_parse(struct span text, const char *name, struct diag *dia
 
 struct config *config_load(const char *path, struct diag *diag)
 {
-	char text[600];
+	char text[200];
 	struct buf why = BUF_ON(text), content = buf_heap(CONFIG_FILE_MAX);
 	struct config *c = NULL;
 
-	/* The reason begins with the path, which the finding names already. */
 	if (listfile_read(path, &content, &why) == 1)
 		c = config_parse(buf_span(&content), path, diag);
 	else
-		diag_at(diag, DIAG_ERROR, path, 0, 0, "%s", buf_str(&why) + strlen(path) + 2);
+		diag_at(diag, DIAG_ERROR, path, 0, 0, "%s", buf_str(&why));
 	buf_free(&content);
 	return c;
 }

@@ -12,15 +12,14 @@ void diag_at(struct diag *d, enum diag_severity severity, const char *file, unsi
 	if (vsnprintf(text, sizeof text, format, ap) < 0)
 		text[0] = '\0';
 	va_end(ap);
-	if (severity == DIAG_ERROR)
-		d->errors++;
-	else
-		d->warnings++;
-	/* A file of nonsense should not give a log of nonsense. */
-	if (d->errors + d->warnings > DIAG_MAX)
+	/* A file of nonsense should not give a log of nonsense; and bad lines in a
+	 * list must not hide why a configuration is refused. */
+	unsigned count = severity == DIAG_ERROR ? ++d->errors : ++d->warnings;
+	if (count > DIAG_MAX)
 		return;
-	if (d->errors + d->warnings == DIAG_MAX)
-		snprintf(text, sizeof text, "too many findings, the rest is not shown");
+	if (count == DIAG_MAX)
+		snprintf(text, sizeof text, "too many %s, the rest is not shown",
+			 severity == DIAG_ERROR ? "errors" : "warnings");
 	d->report(d, severity, file, line, column, text);
 }
 

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 
-/* Findings that are reported; more are only counted. */
+/* Errors, and likewise warnings, that are reported; more are only counted. */
 #define DIAG_MAX 100
 
 enum diag_severity { DIAG_WARNING, DIAG_ERROR };

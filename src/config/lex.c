@@ -2,9 +2,11 @@
 
 void lex_start(struct lex *l, struct span text, const char *file, struct diag *diag)
 {
+	static const struct span mark = SPAN("\xef\xbb\xbf");
+
 	l->file = file;
 	l->diag = diag;
-	l->rest = text;
+	l->rest = span_starts(text, mark) ? span_from(text, mark.n) : text;
 	l->line = 0;
 	l->count = 0;
 }
@@ -75,8 +77,10 @@ static int take_physical(struct lex *l, struct span line, bool *more)
 			at++;
 			continue;
 		}
-		if (line.p[at] == '#')
+		if (line.p[at] == '#') {
+			*more = false;
 			break;
+		}
 		if (take_token(l, line, &at) != 0)
 			return -1;
 	}

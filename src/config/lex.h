@@ -13,9 +13,10 @@ struct token {
 	bool quoted;		/* never a keyword */
 };
 
-/* One logical line: physical lines that end in a backslash are joined. Words
- * are separated by blanks; "..." holds blanks, with \" and \\ inside; '#' at
- * the start of a token begins a comment. */
+/* One logical line: physical lines that end in a backslash are joined, unless
+ * it stands in a comment. Words are separated by blanks; "..." holds blanks, with
+ * \" and \\ inside; '#' at the start of a token begins a comment. A byte order
+ * mark at the start of the text is passed over. */
 struct lex {
 	const char *file;
 	struct diag *diag;

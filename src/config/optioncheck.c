@@ -27,7 +27,7 @@ int optioncheck_enhanced(struct span value, struct buf *why)
 	if (span_eq(value, span_of("none")))
 		return 0;
 	if (span_cut(&rest, '.', &class) && span_eq(class, span_of("4")) && span_cut(&rest, '.', &subject) &&
-	    span_uint(subject, 999, &n) && span_cut(&rest, '.', &detail) && span_uint(detail, 999, &n) && rest.n == 0)
+	    span_uint(subject, 999, &n) && span_cut(&rest, '.', &detail) && span_uint(detail, 999, &n) && rest.n == 0 && value.p[value.n - 1] != '.')
 		return 0;
 	return buf_fail(why, "must be a code such as 4.2.0, or none");
 }

@@ -209,7 +209,7 @@ static int set_log(const struct option *o, struct settings *s, struct span first
 	return set_text(s->log_path, sizeof s->log_path, path, why);
 }
 
-static int set_seconds(const struct option *o, int64_t *out, struct span value, struct buf *why)
+int options_seconds(const struct option *o, struct span value, int64_t *out, struct buf *why)
 {
 	uint64_t ms;
 
@@ -217,8 +217,10 @@ static int set_seconds(const struct option *o, int64_t *out, struct span value, 
 		return -1;
 	if (ms % 1000)
 		return buf_fail(why, "whole seconds only");
+	if (in_range(o, ms / 1000, why) != 0)
+		return -1;
 	*out = (int64_t)(ms / 1000);
-	return in_range(o, ms / 1000, why);
+	return 0;
 }
 
 int options_set(const struct option *o, struct settings *s, struct span first, struct span second,
@@ -230,7 +232,7 @@ int options_set(const struct option *o, struct settings *s, struct span first, s
 		return -1;
 	switch (o->type) {
 	case OPTION_SECONDS:
-		return set_seconds(o, field(o, s), first, why);
+		return options_seconds(o, first, field(o, s), why);
 	case OPTION_MILLISECONDS:
 		return value_duration_ms(first, number, why) == 0 ? in_range(o, *number, why) : -1;
 	case OPTION_SIZE:
@@ -283,7 +285,8 @@ static void add_quoted(struct buf *out, struct span text)
 
 static bool needs_quotes(struct span text)
 {
-	return text.n == 0 || text.p[0] == '#' || text.p[0] == '"' || span_find(text, ' ') < text.n;
+	return text.n == 0 || text.p[0] == '#' || text.p[0] == '"' || text.p[text.n - 1] == '\\' ||
+	       span_find(text, ' ') < text.n || span_find(text, '\t') < text.n;
 }
 
 static void add_text(struct buf *out, const char *text)

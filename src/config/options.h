@@ -50,6 +50,8 @@ unsigned options_words(const struct option *o, struct span first);
 /* Sets a value from its text (two words: second != empty). 0, or -1 with why. */
 int options_set(const struct option *o, struct settings *s, struct span first, struct span second,
 		struct buf *why);
+/* A duration of an OPTION_SECONDS row, checked as the row's own values are. */
+int options_seconds(const struct option *o, struct span value, int64_t *out, struct buf *why);
 /* The defaults of all rows. */
 void options_defaults(struct settings *s);
 

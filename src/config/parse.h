@@ -21,10 +21,16 @@ struct span parse_word(const struct parse *p, unsigned token);
 /* True when the token is this keyword: unquoted, without regard to case. */
 bool parse_is(const struct parse *p, unsigned token, const char *keyword);
 
+/* Reports WHAT "WORD", with a keyword that is near it. */
+struct suggest;
+void parse_unknown(const struct parse *p, unsigned token, const char *what, const struct suggest *near);
+
 /* Each reads one line whose first token is theirs; findings are reported. */
 void parse_listen(struct parse *p);	/* config/listen.c */
 void parse_rule(struct parse *p);	/* config/rule.c */
 /* True when the line's first word begins a rule. */
 bool parse_starts_rule(const struct parse *p);
+/* Words that begin a rule: index from 0, NULL after the last. */
+const char *parse_rule_word(unsigned index);
 
 #endif

@@ -1,7 +1,8 @@
 /* ACTION {[not] CONDITION VALUE...} {PARAMETER VALUE} */
 #include "config/optioncheck.h"
+#include "config/options.h"
 #include "config/parse.h"
-#include "config/value.h"
+#include "config/suggest.h"
 #include "lists/listfile.h"
 #include "lists/ruleset_build.h"
 
@@ -37,6 +38,11 @@ bool parse_starts_rule(const struct parse *p)
 	return action_of(p) != NULL;
 }
 
+const char *parse_rule_word(unsigned index)
+{
+	return index < sizeof actions / sizeof *actions ? actions[index].word : NULL;
+}
+
 static bool is_parameter(const struct parse *p, unsigned token)
 {
 	for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
@@ -67,7 +73,8 @@ static void add_line(void *arg, unsigned line, struct span entry, const char *pr
 	char text[200];
 	struct buf why = BUF_ON(text);
 
-	if (!problem && condition_add(load->condition, entry, &why) == 0)
+	if (!problem && (condition_add_word(load->condition, entry) ||
+			 condition_add(load->condition, entry, &why) == 0))
 		return;
 	diag_at(load->p->diag, DIAG_WARNING, load->path, line, 0, "%s", problem ? problem : buf_str(&why));
 }
@@ -83,49 +90,101 @@ static void full_path(struct buf *out, const struct parse *p, struct span path)
 	buf_addspan(out, path);
 }
 
+static void file_error(const struct parse *p, unsigned token, const struct buf *name, const struct buf *why)
+{
+	char text[CONFIG_TEXT_MAX];
+	struct buf b = BUF_ON(text);
+
+	buf_addsafe(&b, buf_span(name), 200);
+	buf_adds(&b, ": ");
+	buf_addspan(&b, buf_span(why));
+	parse_error(p, token, buf_str(&b));
+}
+
 static void load_file(struct rule_parse *r, struct condition *c, bool optional)
 {
-	char path[CONFIG_TEXT_MAX * 2], text[CONFIG_TEXT_MAX * 2 + 100];
+	char path[CONFIG_TEXT_MAX * 2], text[200];
 	struct buf name = BUF_ON(path), why = BUF_ON(text), content = buf_heap(LISTFILE_MAX);
-	unsigned token = r->at;
+	unsigned token = r->at + 1;
 
 	r->at += 2;
-	if (token + 1 >= r->p->lex->count) {
-		parse_error(r->p, token + 1, "the name of a file is missing");
+	if (parse_word(r->p, token).n == 0) {
+		parse_error(r->p, token, "the name of a file is missing");
 		return;
 	}
+	full_path(&name, r->p, parse_word(r->p, token));
 	if (r->p->no_files)
 		return;
-	full_path(&name, r->p, parse_word(r->p, token + 1));
 	int found = name.over ? buf_fail(&why, "name too long") : listfile_read(buf_str(&name), &content, &why);
 	struct file_load load = { r->p, c, buf_str(&name) };
 	if (found == 1)
 		listfile_parse(buf_span(&content), add_line, &load);
 	else if (found < 0 || !optional)
-		parse_error(r->p, token + 1, buf_str(&why));
+		file_error(r->p, token, &name, &why);
 	buf_free(&content);
 }
 
 /* --- Conditions ------------------------------------------------------------------ */
 
-static void read_values(struct rule_parse *r, struct condition *c)
+static void near_keyword(struct suggest *near, struct span word)
 {
-	char text[200];
+	static const char *const others[] = { "not", "file", "optional-file" };
+
+	suggest_begin(near, word);
+	for (unsigned i = 0; condition_kind_name(i); i++)
+		suggest_try(near, condition_kind_name(i));
+	for (size_t i = 0; i < sizeof parameters / sizeof *parameters; i++)
+		suggest_try(near, parameters[i]);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		suggest_try(near, others[i]);
+}
+
+/* A bare word without any mark of a value that is near a keyword would hide a
+ * misspelt one, with what follows it, among the values of the condition. */
+static bool is_misspelt(const struct rule_parse *r, unsigned token)
+{
+	struct span s = parse_word(r->p, token);
+	struct suggest near;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (!ascii_alpha(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+			return false;
+	near_keyword(&near, s);
+	/* At the line's end only a keyword without a value makes sense. */
+	if (!near.best || (token + 1 >= r->p->lex->count && strcmp(near.best, "observe") != 0))
+		return false;
+	parse_unknown(r->p, token, "misspelt? A value so near a keyword goes into quotes:", &near);
+	return true;
+}
+
+static void read_value(struct rule_parse *r, struct condition *c)
+{
+	char text[250];
 	struct buf why = BUF_ON(text);
-	unsigned first = r->at;
+	unsigned token = r->at++;
+	bool bare = !r->p->lex->tokens[token].quoted;
+
+	if (bare && (condition_add_word(c, parse_word(r->p, token)) || is_misspelt(r, token)))
+		return;
+	if (condition_add(c, parse_word(r->p, token), &why) != 0)
+		parse_error(r->p, token, buf_str(&why));
+}
+
+static void read_values(struct rule_parse *r, struct condition *c, bool negated)
+{
+	unsigned first = r->at, errors = r->p->diag->errors;
 
 	while (!is_keyword(r->p, r->at)) {
 		bool optional = parse_is(r->p, r->at, "optional-file");
-		if (optional || parse_is(r->p, r->at, "file")) {
+		if (optional || parse_is(r->p, r->at, "file"))
 			load_file(r, c, optional);
-			continue;
-		}
-		if (condition_add(c, parse_word(r->p, r->at), &why) != 0)
-			parse_error(r->p, r->at, buf_str(&why));
-		r->at++;
+		else
+			read_value(r, c);
 	}
 	if (r->at == first)
 		parse_error(r->p, r->at, "the condition has no value");
+	else if (negated && condition_count(c) == 0 && errors == r->p->diag->errors)
+		parse_warning(r->p, first, "the list is empty, so that this condition with its \"not\" always holds");
 }
 
 static void read_condition(struct rule_parse *r)
@@ -147,23 +206,20 @@ static void read_condition(struct rule_parse *r)
 		parse_error(r->p, token, "too many conditions in one rule");
 		return;
 	}
-	read_values(r, c);
+	read_values(r, c, negated);
 }
 
 /* --- Parameters ------------------------------------------------------------------ */
 
-static void read_time(struct rule_parse *r, int64_t *out, uint64_t most_s)
+/* A time has the range of the setting "greylist NAME". */
+static void read_time(struct rule_parse *r, int64_t *out)
 {
 	char text[200];
 	struct buf why = BUF_ON(text);
-	uint64_t ms;
+	int row = options_find(span_of("greylist"), parse_word(r->p, r->at));
 
-	if (value_duration_ms(parse_word(r->p, r->at + 1), &ms, &why) != 0)
+	if (options_seconds(options_row((unsigned)row), parse_word(r->p, r->at + 1), out, &why) != 0)
 		parse_error(r->p, r->at + 1, buf_str(&why));
-	else if (ms / 1000 > most_s)
-		parse_error(r->p, r->at + 1, "out of range");
-	else
-		*out = (int64_t)(ms / 1000);
 	r->at += 2;
 }
 
@@ -192,11 +248,11 @@ static void read_parameter(struct rule_parse *r)
 	} else if (parse_is(r->p, r->at, "text")) {
 		read_text(r);
 	} else if (parse_is(r->p, r->at, "delay")) {
-		read_time(r, &r->ruling->delay_s, 86400);
+		read_time(r, &r->ruling->delay_s);
 	} else if (parse_is(r->p, r->at, "window")) {
-		read_time(r, &r->ruling->window_s, 60 * 86400);
+		read_time(r, &r->ruling->window_s);
 	} else {
-		read_time(r, &r->ruling->keep_s, (uint64_t)3650 * 86400);
+		read_time(r, &r->ruling->keep_s);
 	}
 }
 
@@ -217,8 +273,10 @@ void parse_rule(struct parse *p)
 		} else if (is_keyword(p, r.at)) {
 			read_condition(&r);
 		} else {
-			parse_error(p, r.at, "a condition or a parameter is expected, such as client, helo, "
-					     "recipient, delay or text");
+			struct suggest near;
+			near_keyword(&near, parse_word(p, r.at));
+			parse_unknown(p, r.at, "a condition (client, helo, recipient, ...) or a parameter "
+				      "(delay, text, ...) is expected instead of", &near);
 			return;
 		}
 	}

@@ -4,7 +4,7 @@
  *   @example.org       any local part at exactly this domain
  *   example.org        any local part at this domain or below it
  *   <>                 the null sender
- * Without regard to letter case. postgrey's recipient lists have these forms. */
+ * Without regard to letter case; a final dot does not count. postgrey's recipient lists have these forms. */
 #ifndef GREYLAG_LISTS_ADDRSET_H
 #define GREYLAG_LISTS_ADDRSET_H
 

@@ -113,6 +113,11 @@ static int result(int added, struct span value, const char *wanted, struct buf *
 	buf_addsafe(why, value, 60);
 	buf_adds(why, "\" doesn't look like ");
 	buf_adds(why, wanted);
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] >= 0x80) {
+			buf_adds(why, "; domains beyond ASCII are written in A-labels (xn--...)");
+			break;
+		}
 	return -1;
 }
 
@@ -136,14 +141,19 @@ static int add_value(struct condition *c, struct span value, struct buf *why)
 
 int condition_add(struct condition *c, struct span value, struct buf *why)
 {
-	unsigned class = c->kind->takes & CLASSES ? class_of(value) : 0;
-
-	if (class)
-		c->classes |= class;
-	else if (add_value(c, value, why) != 0)
+	if (add_value(c, value, why) != 0)
 		return -1;
 	c->count++;
 	return 0;
+}
+
+bool condition_add_word(struct condition *c, struct span word)
+{
+	unsigned class = c->kind->takes & CLASSES ? class_of(word) : 0;
+
+	c->classes |= class;
+	c->count += class != 0;
+	return class != 0;
 }
 
 uint64_t condition_count(const struct condition *c)

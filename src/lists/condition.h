@@ -17,6 +17,8 @@ bool condition_forgeable(const struct condition_kind *kind);
 /* NULL when memory is out. */
 struct condition *condition_new(const struct condition_kind *kind, bool negated);
 void condition_free(struct condition **c);
+/* Adds what a bare word stands for (dynamic, none); false when it stands for nothing here. */
+bool condition_add_word(struct condition *c, struct span word);
 /* Adds a value as it is written in a rule or a list file. 0, or -1 with why. */
 int condition_add(struct condition *c, struct span value, struct buf *why);
 /* Number of values. */

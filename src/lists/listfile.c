@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_all(int fd, const char *path, struct buf *out, struct buf *why)
+static int read_all(int fd, struct buf *out, struct buf *why)
 {
 	char bytes[16384];
 	ssize_t n;
@@ -14,10 +14,10 @@ static int read_all(int fd, const char *path, struct buf *out, struct buf *why)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return buf_fail(why, "%s: %s", path, strerror(errno));
+			return buf_fail(why, "%s", strerror(errno));
 		buf_add(out, bytes, (size_t)n);
 		if (out->over)
-			return buf_fail(why, "%s: larger than %zu bytes", path, out->max);
+			return buf_fail(why, "larger than %zu bytes", out->max);
 	}
 	return 1;
 }
@@ -28,32 +28,38 @@ int listfile_read(const char *path, struct buf *out, struct buf *why)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
-		buf_fail(why, "%s: does not exist", path);
+		buf_fail(why, "does not exist");
 		return 0;
 	}
 	if (fd < 0)
-		return buf_fail(why, "%s: %s", path, strerror(errno));
-	int result = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? read_all(fd, path, out, why) :
-		     buf_fail(why, "%s: is no regular file", path);
+		return buf_fail(why, "%s", strerror(errno));
+	int result = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? read_all(fd, out, why) :
+		     buf_fail(why, "is no regular file");
 	close(fd);
 	return result;
 }
 
-/* In a line that is a /pattern/, '#' may be part of it: only one that stands
- * after blanks behind the last slash starts a comment. */
+/* Length of the /pattern/ or /pattern/i at the head of s: up to the first slash
+ * behind which only a comment follows. 0 when there is none. */
+static size_t pattern_length(struct span s)
+{
+	for (size_t i = 2; i < s.n; i++) {
+		if (s.p[i] != '/' || s.p[i - 1] == '\\')
+			continue;
+		size_t end = i + 1 < s.n && ascii_lower(s.p[i + 1]) == 'i' ? i + 2 : i + 1;
+		struct span rest = span_trim(span_from(s, end));
+		if (rest.n == 0 || rest.p[0] == '#')
+			return end;
+	}
+	return 0;
+}
+
 static struct span without_comment(struct span line)
 {
-	struct span start = span_trim(line);
-	size_t from = 0;
+	struct span s = span_trim(line);
+	size_t n = s.n && s.p[0] == '/' ? pattern_length(s) : 0;
 
-	if (start.n && start.p[0] == '/') {
-		size_t slash = span_rfind(line, '/');
-		from = slash < line.n ? slash : 0;
-		if ((size_t)(start.p - line.p) == from)
-			from = 0;
-	}
-	size_t hash = span_find(span_from(line, from), '#');
-	return span_head(line, from + hash);
+	return span_head(s, n ? n : span_find(s, '#'));
 }
 
 static const char *problem_of(struct span entry)
@@ -68,9 +74,13 @@ static const char *problem_of(struct span entry)
 
 void listfile_parse(struct span text, listfile_fn *fn, void *arg)
 {
+	static const struct span mark = SPAN("\xef\xbb\xbf");
 	unsigned number = 0;
 	struct span line;
 
+	/* Some editors begin a file with a byte order mark. */
+	if (span_starts(text, mark))
+		text = span_from(text, mark.n);
 	while (span_cut(&text, '\n', &line)) {
 		number++;
 		struct span entry = span_trim(without_comment(line));

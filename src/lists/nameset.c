@@ -2,13 +2,13 @@
 
 enum { SELF = 1, BELOW = 2 };
 
-static bool looks_like_a_name(struct span s)
+bool nameset_name(struct span s)
 {
 	if (s.n == 0 || s.n > 253 || s.p[0] == '.' || s.p[0] == '-')
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
-		if (!ascii_alpha(c) && !ascii_digit(c) && c != '-' && c != '_' && c != '.' && (unsigned char)c < 0x80)
+		if (!ascii_alpha(c) && !ascii_digit(c) && c != '-' && c != '_' && c != '.')
 			return false;
 		if (c == '.' && i && s.p[i - 1] == '.')
 			return false;
@@ -36,7 +36,7 @@ int nameset_add(struct wordset *set, struct span entry)
 		entry = span_from(entry, 1);
 	}
 	entry = without_final_dot(entry);
-	if (!looks_like_a_name(entry))
+	if (!nameset_name(entry))
 		return 0;
 	return wordset_add(set, entry, flags) ? 1 : -1;
 }

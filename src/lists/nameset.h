@@ -8,6 +8,10 @@
 
 #include "lists/wordset.h"
 
+/* Letters, digits, '-', '_' and single dots, at most 253 bytes; not empty. Bytes
+ * from 0x80 on are refused: what is looked up is in A-labels. */
+bool nameset_name(struct span name);
+
 /* 1 when added, 0 when it does not look like a host name, -1 when memory is out. */
 int nameset_add(struct wordset *set, struct span entry);
 /* The cost depends on the name's labels, not on the size of the set. */

@@ -67,7 +67,7 @@ int patterns_add(struct patterns *p, struct span text, struct buf *why)
 	if (!make_room(p))
 		return buf_fail(why, "out of memory");
 	pcre2_code *code = pcre2_compile((PCRE2_SPTR8)text.p, text.n,
-					 PCRE2_CASELESS | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE,
+					 PCRE2_CASELESS | PCRE2_NEVER_BACKSLASH_C,
 					 &error, &at, NULL);
 	if (!code) {
 		pcre2_get_error_message(error, message, sizeof message);

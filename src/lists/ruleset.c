@@ -95,6 +95,11 @@ int ruleset_match(const struct ruleset *rules, const struct request *r, struct r
 	return 0;
 }
 
+const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index)
+{
+	return &rules->rules[index].ruling;
+}
+
 unsigned ruleset_rules(const struct ruleset *rules)
 {
 	return (unsigned)rules->used;

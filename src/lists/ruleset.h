@@ -14,6 +14,8 @@ struct ruleset;
  * out->text and out->file live as long as the ruleset. */
 int ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out);
 
+/* What the rule at index (from 0, in order) says. */
+const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index);
 /* Number of rules, and of the entries in all their lists. */
 unsigned ruleset_rules(const struct ruleset *rules);
 uint64_t ruleset_entries(const struct ruleset *rules);
