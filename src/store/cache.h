@@ -2,10 +2,10 @@
  * other writer than this process. Fixed size; a set of four keeps the most
  * recently used. Loop thread only.
  *
- * It stays true by one rule: what a driver has written is merged here when the
- * write completes, and a record enters only from a read that completed at
- * once. So a read that began before a write and ended after it cannot bring
- * back the older state. */
+ * It stays true by three rules: a record enters only from a read that completed at
+ * once, while no delta that nobody waits for is on its way; such a delta is merged
+ * here when it is handed on; and a record whose write has completed is dropped, so
+ * that what was read during the write is not kept. */
 #ifndef GREYLAG_STORE_CACHE_H
 #define GREYLAG_STORE_CACHE_H
 

@@ -29,6 +29,9 @@ struct store_ops {
 	bool (*ready)(const struct store_driver *d);
 	/* Takes a delta that nobody waits for; copies. Only called while ready. */
 	void (*merge_later)(struct store_driver *d, struct span key, const struct record *delta);
+	/* True when all that merge_later took is written and nobody else writes: what
+	 * is read now may be cached. NULL: never. */
+	bool (*settled)(const struct store_driver *d);
 	enum store_status (*scan)(struct store_driver *d, struct store_scan *op);
 	enum store_status (*remove)(struct store_driver *d, struct store_remove *op);
 	enum store_status (*backup)(struct store_driver *d, struct store_backup *op);

@@ -1,8 +1,8 @@
 #include "store/later.h"
 
-#define SLOTS 4096		/* a power of two */
-#define USED_MAX (SLOTS / 4 * 3)
-#define ARENA_BYTES ((size_t)512 * 1024)
+#define SLOTS 32768		/* a power of two */
+#define USED_MAX (SLOTS / 2)
+#define ARENA_BYTES ((size_t)2 * 1024 * 1024)
 
 struct slot {
 	uint32_t key_at;
@@ -33,19 +33,26 @@ static struct span slot_key(const struct later *l, const struct slot *slot)
 	return span_make(l->arena + slot->key_at, slot->key_n);
 }
 
-/* The key's slot, or the free one where it belongs. */
-static struct slot *find(struct later *l, struct span key)
+/* Index of the key's slot, or of the free one where it belongs. */
+static size_t find(const struct later *l, struct span key)
 {
 	size_t at = span_hash(key, 0) % SLOTS;
 
 	while (l->slots[at].key_n && !span_eq(slot_key(l, &l->slots[at]), key))
 		at = (at + 1) % SLOTS;
-	return &l->slots[at];
+	return at;
+}
+
+const struct record *later_find(const struct later *l, struct span key)
+{
+	const struct slot *slot = &l->slots[find(l, key)];
+
+	return l->used && slot->key_n ? &slot->delta : NULL;
 }
 
 bool later_add(struct later *l, struct span key, const struct record *delta)
 {
-	struct slot *slot = find(l, key);
+	struct slot *slot = &l->slots[find(l, key)];
 
 	if (slot->key_n) {
 		record_merge(&slot->delta, delta);

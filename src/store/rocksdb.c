@@ -238,6 +238,11 @@ static void merge_later(struct store_driver *d, struct span key, const struct re
 	rocksdb_writer_later(driver_of(d)->writer, key, delta);
 }
 
+static bool settled(const struct store_driver *d)
+{
+	return rocksdb_writer_settled(((const struct rocksdb_driver *)d)->writer);
+}
+
 static enum store_status scan(struct store_driver *d, struct store_scan *op)
 {
 	return rocksdb_reader_scan(driver_of(d)->reader, op);
@@ -309,6 +314,7 @@ const struct store_ops store_rocksdb_ops = {
 	.merge = merge,
 	.ready = ready,
 	.merge_later = merge_later,
+	.settled = settled,
 	.scan = scan,
 	.remove = remove_keys,
 	.backup = backup,

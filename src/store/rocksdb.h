@@ -1,10 +1,7 @@
 /* Driver "rocksdb", the embedded default: the target is a folder on this machine
  * that one process at a time may open. Gets that memory can answer are answered
  * at once; all else happens on the threads of rocksdb_reader and rocksdb_writer.
- * Loop thread.
- *
- * A process should call mallopt(M_ARENA_MAX, 2) before it opens a store: RocksDB's
- * threads leave memory in every malloc arena they touch. */
+ * Loop thread. */
 #ifndef GREYLAG_STORE_ROCKSDB_H
 #define GREYLAG_STORE_ROCKSDB_H
 

@@ -55,6 +55,7 @@ struct rocksdb_writer {
 	struct batch *gather;
 	struct batch *spare[BATCHES];
 	unsigned spares;
+	unsigned later_waiting;		/* deltas of rocksdb_writer_later not yet written */
 	uint64_t later_lost;
 	bool dirty;			/* writer thread: written without sync */
 	uint64_t tick_ns;		/* writer thread: last sync or repair */
@@ -134,6 +135,12 @@ void rocksdb_writer_later(struct rocksdb_writer *w, struct span key, const struc
 {
 	batch_merge(w->gather, key, delta);
 	w->gather->later++;
+	w->later_waiting++;
+}
+
+bool rocksdb_writer_settled(const struct rocksdb_writer *w)
+{
+	return w->later_waiting == 0;
 }
 
 static enum store_status evict(struct rocksdb_writer *w, struct store_remove *op)
@@ -221,6 +228,7 @@ static void take_written(struct rocksdb_writer *w)
 	pthread_mutex_unlock(&w->lock);
 	if (!b)
 		return;
+	w->later_waiting -= b->later;
 	if (b->failed)
 		w->later_lost += b->later;
 	complete_operations(w, b, b->failed ? STORE_FAILED : STORE_DONE);

@@ -22,6 +22,8 @@ enum store_status rocksdb_writer_merge(struct rocksdb_writer *w, struct store_me
 enum store_status rocksdb_writer_remove(struct rocksdb_writer *w, struct store_remove *op);
 bool rocksdb_writer_ready(const struct rocksdb_writer *w);
 void rocksdb_writer_later(struct rocksdb_writer *w, struct span key, const struct record *delta);
+/* False while a delta of rocksdb_writer_later waits to be written. */
+bool rocksdb_writer_settled(const struct rocksdb_writer *w);
 /* Hands what has gathered to the thread, if it is free. */
 void rocksdb_writer_turn(struct rocksdb_writer *w);
 uint64_t rocksdb_writer_syncs(const struct rocksdb_writer *w);

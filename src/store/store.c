@@ -1,14 +1,17 @@
 #include "store/driver.h"
 
 #include "core/key.h"
+#include "store/cache.h"
 #include "store/census.h"
 #include "store/later.h"
 
 #define LATER_MS 1000
+#define CACHED_RECORDS 65536
 
 struct store {
 	struct store_options options;
 	struct store_driver *driver;
+	struct cache *cache;		/* NULL when others write too */
 	struct later *later;
 	struct loop_timer later_timer;
 	struct census *census;
@@ -35,6 +38,8 @@ static void hand_one(void *arg, struct span key, const struct record *delta)
 	struct store *s = arg;
 
 	s->driver->ops->merge_later(s->driver, key, delta);
+	if (s->cache)
+		cache_merge(s->cache, key, delta);
 }
 
 static void flush_later(struct store *s)
@@ -79,6 +84,7 @@ static void free_store(struct store **store)
 {
 	census_free(&(*store)->census);
 	later_free(&(*store)->later);
+	cache_free(&(*store)->cache);
 	free(*store);
 	*store = NULL;
 }
@@ -106,6 +112,8 @@ struct store *store_open(const struct store_options *options, struct buf *why)
 		free_store(&s);
 		return NULL;
 	}
+	if (ops->settled)
+		s->cache = cache_new(CACHED_RECORDS);
 	loop_timer_init(&s->later_timer, options->loop, on_later_timer, s);
 	return s;
 }
@@ -133,6 +141,39 @@ static enum store_status count_failure(struct store *s, enum store_status status
 	return status;
 }
 
+/* Expired records are the driver's: it may have removed them. */
+static bool get_cached(const struct store *s, struct store_get *op)
+{
+	int64_t now = clock_wall(s->options.clock);
+
+	for (unsigned i = 0; i < op->count; i++)
+		if (!s->cache || !cache_get(s->cache, op->keys[i], &op->records[i]) ||
+		    record_expired(&op->records[i], now))
+			return false;
+	for (unsigned i = 0; i < op->count; i++)
+		op->found[i] = true;
+	return true;
+}
+
+static void put_cached(struct store *s, const struct store_get *op)
+{
+	if (!s->cache || !s->driver->ops->settled(s->driver))
+		return;
+	for (unsigned i = 0; i < op->count; i++)
+		if (op->found[i])
+			cache_put(s->cache, op->keys[i], &op->records[i]);
+}
+
+/* What has been gathered but not handed on belongs to the record all the same. */
+static void add_later(const struct store *s, struct store_get *op)
+{
+	for (unsigned i = 0; i < op->count; i++) {
+		const struct record *delta = op->found[i] ? later_find(s->later, op->keys[i]) : NULL;
+		if (delta)
+			record_merge(&op->records[i], delta);
+	}
+}
+
 enum store_status store_get(struct store *s, struct store_get *op)
 {
 	bool usable = !s->closing && op->count <= STORE_GET_MAX;
@@ -143,10 +184,17 @@ enum store_status store_get(struct store *s, struct store_get *op)
 	if (!usable)
 		return count_failure(s, STORE_FAILED);
 	op->next = NULL;
+	if (get_cached(s, op)) {
+		add_later(s, op);
+		return STORE_DONE;
+	}
 	enum store_status status = s->driver->ops->get(s->driver, op);
 	if (status == STORE_PENDING) {
 		s->counters.gets_slow++;
 		op->started_ns = clock_mono(s->options.clock);
+	} else if (status == STORE_DONE) {
+		put_cached(s, op);
+		add_later(s, op);
 	}
 	return count_failure(s, status);
 }
@@ -155,13 +203,19 @@ void store_done_get(struct store *s, struct store_get *op, enum store_status sta
 {
 	s->counters.gets_slow_ns += clock_mono(s->options.clock) - op->started_ns;
 	count_failure(s, status);
+	if (status == STORE_DONE)
+		add_later(s, op);
 	op->done(op, status);
 }
 
+/* A record read while its delta was being written may hold it or not. */
 static void note_deltas(struct store *s, const struct store_merge *op)
 {
-	for (unsigned i = 0; i < op->count; i++)
+	for (unsigned i = 0; i < op->count; i++) {
 		census_note(s->census, &op->deltas[i]);
+		if (s->cache)
+			cache_drop(s->cache, op->deltas[i].key);
+	}
 }
 
 enum store_status store_merge(struct store *s, struct store_merge *op)
@@ -231,7 +285,11 @@ enum store_status store_remove(struct store *s, struct store_remove *op)
 
 void store_done_remove(struct store *s, struct store_remove *op, enum store_status status)
 {
+	struct span rest = op->keys, key;
+
 	count_failure(s, status);
+	while (s->cache && span_cut(&rest, '\n', &key))
+		cache_drop(s->cache, key);
 	op->done(op, status);
 }
 

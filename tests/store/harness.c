@@ -4,6 +4,35 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TESTS_MAX 64
+
+static const struct harness_driver drivers[] = {
+	{ "memory", false },
+	{ "rocksdb", true },
+};
+
+static int run_driver(const struct CMUnitTest *tests, size_t count, const struct harness_driver *row)
+{
+	struct CMUnitTest mine[TESTS_MAX];
+
+	assert_true(count <= TESTS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		mine[i] = tests[i];
+		mine[i].initial_state = (void *)row;
+	}
+	/* cmocka's macro wants an array; this is what it stands for. */
+	return _cmocka_run_group_tests(row->name, mine, count, NULL, NULL);
+}
+
+int harness_run_drivers(const struct CMUnitTest *tests, size_t count)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+		failed += run_driver(tests, count, &drivers[i]);
+	return failed;
+}
+
 static void turn_hook(void *arg)
 {
 	struct harness *h = arg;
@@ -267,6 +296,21 @@ void harness_flood_end(struct harness *h, struct harness_flood *f)
 	assert_int_equal(f->done, f->count);
 	free(f->ops);
 	free(f->keys);
+}
+
+void harness_fill(struct harness *h, unsigned from, unsigned to)
+{
+	struct harness_flood f;
+	char name[32];
+
+	harness_flood_begin(&f, to - from);
+	for (unsigned i = from; i < to; i++) {
+		struct record delta = harness_attempt(HARNESS_NOW);
+		int n = snprintf(name, sizeof name, "a key%06u", i);
+		harness_flood_add(h, &f, span_make(name, (size_t)n), &delta, true);
+	}
+	harness_flood_end(h, &f);
+	assert_int_equal(f.failed, 0);
 }
 
 /* --- Values ---------------------------------------------------------------- */

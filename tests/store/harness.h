@@ -16,6 +16,11 @@
 #define HARNESS_NOW 1700000000
 #define HARNESS_WAIT_S 60
 
+struct harness_driver {
+	const char *name;
+	bool keeps;			/* what was stored is there after a reopen */
+};
+
 struct harness {
 	struct loop *loop;
 	struct clock_fake clock;
@@ -62,6 +67,13 @@ void harness_flood_begin(struct harness_flood *f, unsigned most);
 void harness_flood_add(struct harness *h, struct harness_flood *f, struct span key,
 		       const struct record *delta, bool fresh);
 void harness_flood_end(struct harness *h, struct harness_flood *f);
+
+/* Runs the tests once a driver, with its row (struct harness_driver) as *state.
+ * A new driver joins the table in harness.c. */
+int harness_run_drivers(const struct CMUnitTest *tests, size_t count);
+
+/* Merges one attempt into each of "a keyNNNNNN", from <= N < to; all must work. */
+void harness_fill(struct harness *h, unsigned from, unsigned to);
 
 /* A pending triplet's first attempt, expiring two days after seen. */
 struct record harness_attempt(int64_t seen);

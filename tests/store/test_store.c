@@ -1,30 +1,19 @@
-/* The conformance suite: the same tests on every driver, then the wrapper's ways
- * with a driver that fails. */
+/* The conformance suite: the same tests on every driver. Caps are in test_store_caps.c. */
 #include "harness.h"
 
 #include <unistd.h>
 
-struct row {
-	const char *driver;
-	bool keeps;		/* what was stored is there after a reopen */
-};
-
-static const struct row drivers[] = {
-	{ "memory", false },
-	{ "rocksdb", true },
-};
-
 static void begin(struct harness *h, void **state)
 {
-	const struct row *row = *state;
+	const struct harness_driver *row = *state;
 
-	harness_begin(h, row->driver, NULL);
+	harness_begin(h, row->name, NULL);
 	harness_open(h);
 }
 
 static bool keeps(void **state)
 {
-	return ((const struct row *)*state)->keeps;
+	return ((const struct harness_driver *)*state)->keeps;
 }
 
 static void test_absent_and_present(void **state)
@@ -398,17 +387,55 @@ static void test_merge_later(void **state)
 	assert_true(harness_get(&h, "a busy", &got));
 	assert_int_equal(got.passed, 1000);
 	/* More keys than the table holds: it is flushed when full. */
-	for (unsigned i = 0; i < 10000; i++) {
+	for (unsigned i = 0; i < 30000; i++) {
 		name_of(name, i);
 		store_merge_later(h.store, span_of(name), &delta);
 	}
 	harness_turn_for(&h, 1300);
-	assert_int_equal(harness_scan(&h, "a key", 1000, NULL, NULL), 10000);
+	assert_int_equal(harness_scan(&h, "a key", 1000, NULL, NULL), 30000);
 	if (keeps(state)) {
 		store_merge_later(h.store, span_of("a busy"), &delta);
 		harness_reopen(&h);
 		assert_true(harness_get(&h, "a busy", &got));
 		assert_int_equal(got.passed, 1001);
+	}
+	harness_end(&h);
+}
+
+/* Reads between writes of every kind leave nothing behind that is not true. */
+static void test_reads_stay_true(void **state)
+{
+	enum { STEPS = 600 };
+	struct record model[KEYS] = { 0 }, got;
+	uint64_t seed = 11;
+	struct harness h;
+	bool found;
+
+	begin(&h, state);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < STEPS; i++) {
+			unsigned k = (unsigned)(harness_random(&seed) % KEYS);
+			char name[] = { 'a', ' ', (char)('0' + k), '\0' };
+			struct record delta = { .last_seen = i + 1, .expires = HARNESS_NOW + 1000, .passed = 1 };
+			if (i == STEPS / 2)
+				harness_turn_for(&h, 1010);
+			switch (harness_random(&seed) % 4) {
+			case 0: harness_merge(&h, name, delta); break;
+			case 1: store_merge_later(h.store, span_of(name), &delta); break;
+			case 2: harness_turn(&h); /* fallthrough */
+			default: harness_try_get(&h, span_of(name), &found, &got); continue;
+			}
+			record_merge(&model[k], &delta);
+		}
+		harness_turn_for(&h, 1010);
+		for (unsigned k = 0; k < KEYS; k++) {
+			char name[] = { 'a', ' ', (char)('0' + k), '\0' };
+			assert_true(harness_get(&h, name, &got));
+			harness_assert_record(&got, &model[k]);
+		}
+		harness_remove(&h, "a 3");
+		model[3] = (struct record){ 0 };
+		assert_false(harness_get(&h, "a 3", &got));
 	}
 	harness_end(&h);
 }
@@ -513,345 +540,18 @@ static void test_expiry(void **state)
 	harness_end(&h);
 }
 
-/* --- Caps ------------------------------------------------------------------ */
-
-struct tally { unsigned pending, retried, passed; };
-
-static void tally_row(void *arg, struct span key, const struct record *r)
-{
-	struct tally *t = arg;
-
-	(void)key;
-	if (!record_pending(r))
-		t->passed++;
-	else if (r->blocked > 1)
-		t->retried++;
-	else
-		t->pending++;
-}
-
-static struct tally count(struct harness *h, const char *prefix)
-{
-	struct tally t = { 0 };
-
-	harness_scan(h, prefix, 1000, tally_row, &t);
-	return t;
-}
-
-/* `each` triplets of every identity from first to last, seen a minute apart. */
-static void flood(struct harness *h, const char *name, unsigned identities, unsigned first, unsigned count_each)
-{
-	struct harness_flood f;
-	char identity[64];
-	struct key k;
-
-	harness_flood_begin(&f, identities * count_each);
-	for (unsigned i = first; i < first + count_each; i++)
-		for (unsigned j = 0; j < identities; j++) {
-			struct record r = harness_attempt(HARNESS_NOW - 3600 + (int64_t)(i % 60) * 60);
-			snprintf(identity, sizeof identity, "%s%u.example", name, j);
-			harness_triplet(&k, identity, i);
-			harness_flood_add(h, &f, key_span(&k), &r, true);
-		}
-	harness_flood_end(h, &f);
-	assert_int_equal(f.failed, 0);
-}
-
-static void pass_and_retry(struct harness *h, const char *identity, unsigned first, unsigned passed, unsigned retried)
-{
-	struct record old = harness_attempt(HARNESS_NOW - 86400), again = { .last_seen = HARNESS_NOW, .blocked = 1 };
-	struct record pass = { .passed_at = HARNESS_NOW, .expires = HARNESS_NOW + 999, .passed = 1 };
-	struct harness_flood f;
-	struct key k;
-
-	harness_flood_begin(&f, 2 * (passed + retried));
-	for (unsigned i = first; i < first + passed + retried; i++) {
-		harness_triplet(&k, identity, i);
-		harness_flood_add(h, &f, key_span(&k), &old, true);
-		harness_flood_add(h, &f, key_span(&k), i < first + passed ? &pass : &again, false);
-	}
-	harness_flood_end(h, &f);
-}
-
-static void test_cap_identity(void **state)
-{
-	const struct row *row = *state;
-	struct store_stats stats;
-	struct harness h;
-
-	harness_begin(&h, row->driver, NULL);
-	h.options.cap_identity = 1000;
-	harness_open(&h);
-	pass_and_retry(&h, "bad0.example", 0, 60, 40);
-	flood(&h, "good", 3, 0, 200);
-	flood(&h, "bad", 1, 1000, 5000);
-	harness_wait_census(&h);
-	struct tally bad = count(&h, "t bad0.example "), good = count(&h, "t good");
-	assert_int_equal(bad.passed, 60);
-	assert_int_equal(bad.retried, 40);
-	assert_in_range(bad.pending + bad.retried, 700, 1300);
-	assert_int_equal(good.pending, 600);
-	store_stats(h.store, &stats);
-	assert_int_equal(stats.evicted, 5040 - bad.pending - bad.retried);
-	assert_true(stats.pending_records >= 600 + bad.pending + bad.retried);
-	store_census(h.store);
-	harness_wait_census(&h);
-	store_stats(h.store, &stats);
-	assert_int_equal(stats.pending_records, 600 + bad.pending + bad.retried);
-	if (keeps(state)) {
-		harness_reopen(&h);
-		store_census(h.store);
-		harness_wait_census(&h);
-		flood(&h, "bad", 1, 10000, 5000);
-		harness_wait_census(&h);
-		bad = count(&h, "t bad0.example ");
-		assert_int_equal(bad.passed, 60);
-		assert_int_equal(bad.retried, 40);
-		assert_in_range(bad.pending + bad.retried, 700, 1300);
-		assert_int_equal(count(&h, "t good").pending, 600);
-	}
-	harness_end(&h);
-}
-
-static void test_cap_total(void **state)
-{
-	const struct row *row = *state;
-	struct store_stats stats;
-	struct harness h;
-
-	harness_begin(&h, row->driver, NULL);
-	h.options.cap_total = 2000;
-	harness_open(&h);
-	pass_and_retry(&h, "old.example", 0, 50, 50);
-	flood(&h, "many", 1000, 0, 10);
-	harness_wait_census(&h);
-	struct tally t = count(&h, "t ");
-	assert_int_equal(t.passed, 50);
-	assert_int_equal(t.retried, 50);
-	assert_in_range(t.pending + t.retried, 1500, 2600);
-	store_stats(h.store, &stats);
-	assert_int_equal(stats.evicted, 10050 - t.pending - t.retried);
-	assert_true(stats.pending_records >= t.pending + t.retried);
-	harness_end(&h);
-}
-
-/* A store that is already over its cap is thinned out by the census at the start;
- * of records that were never retried the oldest go. */
-static void oldest(void *arg, struct span key, const struct record *r)
-{
-	int64_t *least = arg;
-
-	(void)key;
-	if (r->first_seen < *least)
-		*least = r->first_seen;
-}
-
-static void test_cap_after_restart(void **state)
-{
-	const struct row *row = *state;
-	int64_t least = INT64_MAX;
-	struct harness h;
-
-	if (!row->keeps)
-		skip();
-	harness_begin(&h, row->driver, NULL);
-	harness_open(&h);
-	flood(&h, "many", 100, 0, 60);
-	harness_close(&h);
-	h.options.cap_total = 3000;
-	harness_open(&h);
-	/* Not asked for: the store does it by itself. */
-	harness_turn_for(&h, 1200);
-	harness_wait_census(&h);
-	assert_int_equal(count(&h, "t ").pending, 2700);
-	harness_scan(&h, "t ", 1000, oldest, &least);
-	assert_in_range(least, HARNESS_NOW - 3600 + 30 * 60, HARNESS_NOW - 3600 + 33 * 60);
-	harness_end(&h);
-}
-
-static void test_no_cap(void **state)
-{
-	struct harness h;
-
-	begin(&h, state);
-	flood(&h, "bad", 1, 0, 3000);
-	store_census(h.store);
-	harness_wait_census(&h);
-	assert_int_equal(count(&h, "t ").pending, 3000);
-	harness_end(&h);
-}
-
-/* --- A driver that fails --------------------------------------------------- */
-
-static void begin_failing(struct harness *h, const char *target)
-{
-	harness_begin(h, "failing", target);
-	harness_open(h);
-}
-
-static void test_fail(void **state)
-{
-	struct record delta = harness_attempt(HARNESS_NOW), got;
-	struct store_stats stats;
-	struct harness h;
-	bool found;
-
-	(void)state;
-	begin_failing(&h, "fail");
-	assert_int_equal(harness_try_get(&h, span_of("a b"), &found, &got), STORE_FAILED);
-	assert_int_equal(harness_try_merge(&h, span_of("a b"), &delta, true), STORE_FAILED);
-	assert_int_equal(harness_backup(&h, "/nonexistent"), STORE_FAILED);
-	assert_non_null(store_health(h.store));
-	store_stats(h.store, &stats);
-	assert_in_range(stats.failures, 3, 5);
-	harness_end(&h);
-}
-
-static void test_fail_some(void **state)
-{
-	struct record delta = harness_attempt(HARNESS_NOW), got;
-	struct harness h;
-	bool found;
-
-	(void)state;
-	begin_failing(&h, "fail-merge");
-	assert_int_equal(harness_try_get(&h, span_of("a b"), &found, &got), STORE_DONE);
-	assert_int_equal(harness_try_merge(&h, span_of("a b"), &delta, true), STORE_FAILED);
-	harness_end(&h);
-	begin_failing(&h, "fail-after 2");
-	assert_null(store_health(h.store));
-	assert_int_equal(harness_try_merge(&h, span_of("a b"), &delta, true), STORE_DONE);
-	assert_true(harness_get(&h, "a b", &got));
-	assert_int_equal(harness_try_get(&h, span_of("a b"), &found, &got), STORE_FAILED);
-	assert_non_null(store_health(h.store));
-	harness_end(&h);
-	begin_failing(&h, "slow 200");
-	uint64_t before = harness_now_ms();
-	assert_false(harness_get(&h, "a b", &got));
-	assert_in_range(harness_now_ms() - before, 150, 2000);
-	harness_end(&h);
-}
-
-struct hung { unsigned gets, merges; };
-
-static void hung_get(struct store_get *op, enum store_status status)
-{
-	assert_int_equal(status, STORE_FAILED);
-	((struct hung *)op->arg)->gets++;
-}
-
-static void hung_merge(struct store_merge *op, enum store_status status)
-{
-	assert_int_equal(status, STORE_FAILED);
-	((struct hung *)op->arg)->merges++;
-}
-
-static void test_hang(void **state)
-{
-	struct record delta = harness_attempt(HARNESS_NOW);
-	struct hung hung = { 0 };
-	struct store_get get = { .count = 1, .keys = { span_of("a b") }, .done = hung_get, .arg = &hung };
-	struct store_merge merge = { .count = 1, .deltas = { { span_of("a b"), delta, true } }, .done = hung_merge, .arg = &hung };
-	struct harness h;
-
-	(void)state;
-	begin_failing(&h, "hang");
-	assert_int_equal(store_get(h.store, &get), STORE_PENDING);
-	assert_int_equal(store_merge(h.store, &merge), STORE_PENDING);
-	/* The census is pending too by then. */
-	harness_turn_for(&h, 1200);
-	assert_int_equal(hung.gets + hung.merges, 0);
-	uint64_t before = harness_now_ms();
-	harness_close(&h);
-	assert_true(harness_now_ms() - before < 1000);
-	assert_int_equal(hung.gets, 1);
-	assert_int_equal(hung.merges, 1);
-	harness_end(&h);
-}
-
-static void test_later_survives_failure(void **state)
-{
-	struct record delta = { .last_seen = 3, .expires = HARNESS_NOW + 5, .passed = 1 }, got;
-	struct store_stats stats;
-	struct harness h;
-	bool found;
-	char name[32];
-
-	(void)state;
-	begin_failing(&h, "fail-first 2");
-	for (unsigned i = 0; i < 2; i++) {
-		store_merge_later(h.store, span_of("a b"), &delta);
-		harness_turn_for(&h, 1100);
-		assert_int_equal(harness_try_get(&h, span_of("a b"), &found, &got), STORE_FAILED);
-	}
-	harness_turn_for(&h, 1100);
-	assert_true(harness_get(&h, "a b", &got));
-	assert_int_equal(got.passed, 2);
-	store_stats(h.store, &stats);
-	assert_int_equal(stats.later_dropped, 0);
-	harness_end(&h);
-
-	begin_failing(&h, "fail");
-	for (unsigned i = 0; i < 5000; i++) {
-		name_of(name, i);
-		store_merge_later(h.store, span_of(name), &delta);
-	}
-	store_stats(h.store, &stats);
-	assert_in_range(stats.later_dropped, 1, 3000);
-	harness_end(&h);
-}
-
-static void test_bad_driver(void **state)
-{
-	struct harness h;
-
-	(void)state;
-	harness_begin(&h, "postgres", "x");
-	assert_false(harness_try_open(&h));
-	assert_non_null(strstr(buf_str(&h.why), "postgres"));
-	h.options.driver = "failing";
-	h.options.target = "fail-often";
-	assert_false(harness_try_open(&h));
-	h.options.target = "fail-after";
-	assert_false(harness_try_open(&h));
-	h.options.target = "fail-open";
-	assert_false(harness_try_open(&h));
-	harness_end(&h);
-}
-
-/* --- The table ------------------------------------------------------------- */
-
-#define TEST(f) { #f, f, NULL, NULL, NULL }
-
-static const struct CMUnitTest conformance[] = {
-	TEST(test_absent_and_present), TEST(test_several_keys), TEST(test_generations),
-	TEST(test_any_order), TEST(test_counts_add_up), TEST(test_ten_thousand), TEST(test_remove),
-	TEST(test_remove_spares_passed), TEST(test_odd_keys), TEST(test_merge_later), TEST(test_reopen),
-	TEST(test_close_completes), TEST(test_backup), TEST(test_expiry), TEST(test_cap_identity),
-	TEST(test_cap_total), TEST(test_cap_after_restart), TEST(test_no_cap),
-};
-#define CONFORMANCE (sizeof conformance / sizeof *conformance)
-
-static int run_conformance(const struct row *row)
-{
-	struct CMUnitTest tests[CONFORMANCE];
-
-	for (size_t i = 0; i < CONFORMANCE; i++) {
-		tests[i] = conformance[i];
-		tests[i].initial_state = (void *)row;
-	}
-	return cmocka_run_group_tests_name(row->driver, tests, NULL, NULL);
-}
-
 int main(void)
 {
-	const struct CMUnitTest failing[] = {
-		cmocka_unit_test(test_fail), cmocka_unit_test(test_fail_some), cmocka_unit_test(test_hang),
-		cmocka_unit_test(test_later_survives_failure), cmocka_unit_test(test_bad_driver),
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_absent_and_present), cmocka_unit_test(test_several_keys),
+		cmocka_unit_test(test_generations), cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_counts_add_up), cmocka_unit_test(test_ten_thousand),
+		cmocka_unit_test(test_remove), cmocka_unit_test(test_remove_spares_passed),
+		cmocka_unit_test(test_odd_keys), cmocka_unit_test(test_merge_later),
+		cmocka_unit_test(test_reads_stay_true),
+		cmocka_unit_test(test_reopen), cmocka_unit_test(test_close_completes),
+		cmocka_unit_test(test_backup), cmocka_unit_test(test_expiry),
 	};
-	int failed = cmocka_run_group_tests_name("failing", failing, NULL, NULL);
 
-	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-		failed += run_conformance(&drivers[i]);
-	return failed;
+	return harness_run_drivers(tests, sizeof tests / sizeof *tests);
 }
