@@ -140,11 +140,9 @@ static enum step has_recipient(struct judging *j)
 	return STEP_ON;
 }
 
-/* Who and what: identity, normalised addresses, keys. Once a request. */
-static enum step subject(struct judging *j)
+/* Who: identity and the keys of its records. Once a request. */
+static enum step client(struct judging *j)
 {
-	char recipient[REQUEST_ADDRESS_MAX + 1], sender[REQUEST_ADDRESS_MAX + 1];
-	struct buf to = buf_on(recipient, sizeof recipient), from = buf_on(sender, sizeof sender);
 	struct decision *d = j->decision;
 	struct identity address;
 
@@ -152,14 +150,9 @@ static enum step subject(struct judging *j)
 		return STEP_ON;
 	identity_of(j->policy, j->request, &d->identity);
 	identity_address(j->request, &address);
-	mailaddr_recipient(&to, j->request->recipient);
-	mailaddr_sender(&from, j->request->sender, buf_span(&to));
 	if (d->identity.kind == IDENTITY_HOST)
 		key_allowed(&d->allowed_key, identity_span(&d->identity));
 	key_allowed(&d->address_key, identity_span(&address));
-	if (to.over || from.over ||
-	    !key_triplet(&d->triplet_key, identity_span(&d->identity), buf_span(&from), buf_span(&to)))
-		return verdict(j, j->policy->on_malformed, REASON_OVERSIZE);
 	d->subject = true;
 	return STEP_ON;
 }
@@ -213,6 +206,23 @@ static enum step allowed_address(struct judging *j)
 		return STEP_ON;
 	enum step s = stored(j, FACT_ADDRESS);
 	return s == STEP_ON ? allowed_as(j, KEY_SLOT_ADDRESS, &j->facts->address) : s;
+}
+
+/* From whom to whom, normalised: the triplet's key. Most requests never get here. */
+static enum step correspondents(struct judging *j)
+{
+	char recipient[REQUEST_ADDRESS_MAX + 1], sender[REQUEST_ADDRESS_MAX + 1];
+	struct buf to = buf_on(recipient, sizeof recipient), from = buf_on(sender, sizeof sender);
+	struct decision *d = j->decision;
+
+	if (d->triplet_key.n)
+		return STEP_ON;
+	mailaddr_recipient(&to, j->request->recipient);
+	mailaddr_sender(&from, j->request->sender, buf_span(&to));
+	if (to.over || from.over || !key_triplet(&d->triplet_key, identity_span(&d->identity),
+						 buf_span(&from), buf_span(&to)))
+		return verdict(j, j->policy->on_malformed, REASON_OVERSIZE);
+	return STEP_ON;
 }
 
 static bool is_live(const struct fact_record *f, int64_t now)
@@ -322,9 +332,10 @@ static enum step (*const order[])(struct judging *) = {
 	null_sender,		/* at RCPT: left for DATA */
 	transaction,		/* an earlier recipient of this mail passed */
 	has_recipient,
-	subject,		/* identity, normalised addresses, keys */
+	client,			/* identity */
 	allowed_identity,	/* the sending organisation proved itself */
 	allowed_address,	/* this exact address proved itself */
+	correspondents,		/* normalised addresses */
 	deferred_transaction,	/* an earlier recipient of this mail was deferred */
 	triplet,		/* new, early, lapsed, retried, known */
 };

@@ -66,7 +66,7 @@ struct decision {
 	unsigned delta_count;
 	struct decision_delta deltas[DECISION_DELTAS];
 
-	/* Built on the way; valid once `subject` is set. */
+	/* Built on the way; valid once `subject` is set, the triplet's key once it has a length. */
 	bool subject;
 	struct identity identity;
 	struct key allowed_key;		/* n == 0: this identity is never allowed altogether */

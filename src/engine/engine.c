@@ -1,6 +1,6 @@
 #include "engine/engine.h"
 
-#include "core/hostname.h"
+#include "engine/clientcache.h"
 #include "engine/transaction.h"
 
 /* A configuration and how many look at it. */
@@ -13,6 +13,7 @@ struct engine {
 	struct engine_options options;
 	struct snapshot *snapshot;
 	struct transactions *transactions;
+	struct clientcache *clients;
 	struct metrics metrics;
 	struct inquiry *idle;		/* free list, linked by `later` */
 	struct inquiry *oldest, *newest;	/* waiting for the store */
@@ -347,6 +348,7 @@ static void step(struct inquiry *q)
 
 	for (;;) {
 		unsigned need = decide(policy, &q->request, &q->facts, q->now, &q->decision);
+		/* All that bears on the client is evidence, decisive or not. */
 		if (need == 0 && q->dry && q->decision.subject && q->facts.store_fault == REASON_COUNT)
 			need = FACTS_STORED & ~q->facts.have;
 		if (need == 0)
@@ -365,7 +367,6 @@ static void step(struct inquiry *q)
 static void complete_request(struct inquiry *q)
 {
 	struct request *r = &q->request;
-	const struct names *names = q->engine->options.names;
 
 	q->sender = buf_on(q->sender_text, sizeof q->sender_text);
 	q->recipient = buf_on(q->recipient_text, sizeof q->recipient_text);
@@ -375,12 +376,7 @@ static void complete_request(struct inquiry *q)
 		r->recipient = buf_span(&q->recipient);
 	if (q->sender.over || q->recipient.over)
 		r->faults |= REQUEST_OVERSIZE;
-	r->client_org = span_make("", 0);
-	r->client_dynamic = false;
-	if (r->client_name.n == 0 || !hostname_valid(r->client_name))
-		return;
-	r->client_org = names_org(names, r->client_name);
-	r->client_dynamic = hostname_dynamic(r->client_name, &r->client);
+	clientcache_complete(q->engine->clients, q->engine->options.names, r);
 }
 
 struct inquiry *engine_inquiry(struct engine *engine)
@@ -441,12 +437,14 @@ struct engine *engine_new(const struct engine_options *options, struct buf *why)
 		e->options = *options;
 		e->snapshot = snapshot_new(options->config);
 		e->transactions = transactions_new();
+		e->clients = clientcache_new();
 	}
-	if (!e || !e->snapshot || !e->transactions) {
+	if (!e || !e->snapshot || !e->transactions || !e->clients) {
 		buf_fail(why, "out of memory");
 		if (e) {
 			free(e->snapshot);
 			transactions_free(&e->transactions);
+			clientcache_free(&e->clients);
 		}
 		free(e);
 		return NULL;
@@ -475,6 +473,7 @@ void engine_free(struct engine **engine)
 	}
 	snapshot_drop(&e->snapshot);
 	transactions_free(&e->transactions);
+	clientcache_free(&e->clients);
 	free(e);
 	*engine = NULL;
 }
