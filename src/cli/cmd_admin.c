@@ -60,7 +60,9 @@ int cmd_backup(struct client *c, const struct arguments *a)
 	else
 		snprintf(full, sizeof full, "%s/%s", path ? path : "", a->words[0]);
 	free(path);
-	return command_run(c, a, json_pack("{s:s, s:s}", "cmd", "backup", "directory", full), print_backup, NULL);
+	json_t *request = json_pack("{s:s}", "cmd", "backup");
+	command_text(request, "directory", full);
+	return command_run(c, a, request, print_backup, NULL);
 }
 
 static void print_version(const json_t *row, void *arg)

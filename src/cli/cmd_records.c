@@ -52,9 +52,10 @@ static int run(struct client *c, const struct arguments *a, const char *command,
 	       const char *pattern)
 {
 	struct shown s = { 0 };
-	json_t *request = json_pack("{s:s, s:s, s:s, s:b, s:b}", "cmd", command, "field", field, "pattern", pattern,
-				    "dry_run", a->dry_run, "all", a->all);
+	json_t *request = json_pack("{s:s, s:b, s:b}", "cmd", command, "dry_run", a->dry_run, "all", a->all);
 
+	command_text(request, "field", field);
+	command_text(request, "pattern", pattern);
 	return finish(a, command_run(c, a, request, print_row, &s), &s, strcmp(command, "forget") == 0);
 }
 

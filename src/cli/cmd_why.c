@@ -59,30 +59,16 @@ static void print(const json_t *row, void *arg)
 	output_line("reply", "%s", output_text(row, "reply"));
 }
 
-static void set_text(json_t *request, const char *name, const char *text)
-{
-	char safe[4096];
-	struct buf b = BUF_ON(safe);
-
-	if (!text)
-		return;
-	/* A word of the command line need not be UTF-8, JSON must be. */
-	if (json_object_set_new(request, name, json_string(text)) != 0) {
-		buf_addsafe(&b, span_of(text), 1024);
-		json_object_set_new(request, name, json_string(buf_str(&b)));
-	}
-}
-
 int cmd_why(struct client *c, const struct arguments *a)
 {
 	json_t *request = json_pack("{s:s}", "cmd", "why");
 
-	set_text(request, "client", a->words[0]);
-	set_text(request, "sender", a->words[1]);
-	set_text(request, "recipient", a->words[2]);
-	set_text(request, "name", a->name);
-	set_text(request, "helo", a->helo);
-	set_text(request, "sasl", a->sasl);
-	set_text(request, "stage", a->stage);
+	command_text(request, "client", a->words[0]);
+	command_text(request, "sender", a->words[1]);
+	command_text(request, "recipient", a->words[2]);
+	command_text(request, "name", a->name);
+	command_text(request, "helo", a->helo);
+	command_text(request, "sasl", a->sasl);
+	command_text(request, "stage", a->stage);
 	return command_run(c, a, request, print, NULL);
 }

@@ -23,6 +23,9 @@ command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)
 
+/* Adds a word of the command line to a request; NULL adds nothing. Bytes that are
+ * not UTF-8, which JSON cannot hold, are escaped. */
+void command_text(json_t *request, const char *name, const char *text);
 /* Sends the request and drops it, then calls each for all rows (with --json they
  * are printed instead). STATUS_OK or COMMAND_FAILED. */
 int command_run(struct client *c, const struct arguments *a, json_t *request,

@@ -79,6 +79,17 @@ static const char *find_socket(char *out, size_t size)
 	return out;
 }
 
+void command_text(json_t *request, const char *name, const char *text)
+{
+	char safe[4200];
+	struct buf b = BUF_ON(safe);
+
+	if (!text || json_object_set_new(request, name, json_string(text)) == 0)
+		return;
+	buf_addsafe(&b, span_of(text), 1024);
+	json_object_set_new(request, name, json_string(buf_str(&b)));
+}
+
 int command_run(struct client *c, const struct arguments *a, json_t *request,
 		void (*each)(const json_t *row, void *arg), void *arg)
 {

@@ -30,6 +30,8 @@ int recordfilter_parse(struct recordfilter *f, const char *field, const char *pa
 			f->prefix = netaddr_network(&a, 128);
 			f->is_prefix = true;
 		}
+		if (!f->is_prefix && !f->glob && span_find(s, '/') < s.n)
+			return buf_fail(why, "not a network prefix");
 	} else if (f->field == RECORDFILTER_SENDER) {
 		mailaddr_sender(&normal, s, span_make("", 0));
 	} else {
