@@ -53,7 +53,7 @@ struct span span_from(struct span s, size_t from)
 {
 	if (from > s.n)
 		from = s.n;
-	return span_make(s.p ? s.p + from : s.p, s.n - from);
+	return from ? span_make(s.p + from, s.n - from) : s;
 }
 
 struct span span_head(struct span s, size_t n)

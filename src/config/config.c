@@ -131,13 +131,13 @@ static void unknown_line(const struct parse *p)
 
 static void parse_line(struct parse *p)
 {
-	if (p->lex->tokens[0].quoted)
-		unknown_line(p);
-	else if (parse_is(p, 0, "listen"))
+	bool word = !p->lex->tokens[0].quoted;
+
+	if (word && parse_is(p, 0, "listen"))
 		parse_listen(p);
-	else if (parse_starts_rule(p))
+	else if (word && parse_starts_rule(p))
 		parse_rule(p);
-	else if (options_group(parse_word(p, 0)))
+	else if (word && options_group(parse_word(p, 0)))
 		parse_setting(p);
 	else
 		unknown_line(p);

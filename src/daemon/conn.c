@@ -13,16 +13,16 @@
 struct conn {
 	struct server *server;
 	struct loop_watch watch;
-	struct conn *idler, *busier;	/* neighbours in order of last use */
+	struct conn *idler, *busier;	/* neighbours in order of last use; busier: next grave */
 	struct buf in, out;
 	size_t scanned;			/* of `in`: how far the end of the request was looked for */
 	size_t frame;			/* of `in`: length of the request on its way */
 	struct inquiry *inquiry;	/* on its way, or NULL */
 	uint64_t since_ns;		/* last time that something was completed */
-	bool running;			/* conn_run is on the stack */
+	bool running;			/* run() is on the stack */
 	bool ended;			/* the peer sends no more */
 	bool once;			/* close after the next answer */
-	bool dead;			/* socket closed; goes when the inquiry comes back */
+	bool dead;			/* socket closed; buried when the inquiry is back */
 };
 
 static void run(struct conn *c);
@@ -72,11 +72,24 @@ static bool is_idle(const struct conn *c)
 
 /* --- Closing --------------------------------------------------------------------- */
 
+/* Functions up the stack may still look at c: its memory goes with conn_reap. */
 static void bury(struct conn *c)
 {
-	buf_free(&c->in);
-	buf_free(&c->out);
-	free(c);
+	c->busier = c->server->graves;
+	c->server->graves = c;
+}
+
+void conn_reap(void *server)
+{
+	struct server *s = server;
+	struct conn *c;
+
+	while ((c = s->graves)) {
+		s->graves = c->busier;
+		buf_free(&c->in);
+		buf_free(&c->out);
+		free(c);
+	}
 }
 
 /* The inquiry on its way borrows from `in`, so the memory stays until it is back. */
@@ -89,7 +102,7 @@ static void close_conn(struct conn *c)
 	unlink_conn(c);
 	c->server->conn_count--;
 	c->dead = true;
-	if (!c->inquiry && !c->running)
+	if (!c->inquiry)
 		bury(c);
 }
 
@@ -157,8 +170,7 @@ static void on_answer(struct inquiry *q)
 	}
 	engine_release(&c->inquiry);
 	if (c->dead) {
-		if (!c->running)
-			bury(c);
+		bury(c);
 		return;
 	}
 	drop_frame(c);
@@ -232,11 +244,8 @@ static void run(struct conn *c)
 	while (!c->dead && !c->inquiry && c->out.n == 0 && !c->once && next_frame(c))
 		ask(c);
 	c->running = false;
-	if (c->dead) {
-		if (!c->inquiry)
-			bury(c);
+	if (c->dead)
 		return;
-	}
 	if (!c->inquiry && c->out.n == 0 && c->frame == 0 && c->in.n >= most) {
 		snprintf(text, sizeof text, "%zu bytes without the empty line that ends a request", c->in.n);
 		close_broken(c, text);
@@ -273,7 +282,6 @@ static void on_ready(struct loop_watch *w, int ready)
 {
 	struct conn *c = w->arg;
 
-	c->running = true;
 	if (ready & LOOP_WRITE && c->out.n)
 		flush_out(c);
 	if (ready & LOOP_READ && !c->dead)

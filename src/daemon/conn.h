@@ -14,6 +14,8 @@ bool conn_shed(struct server *s);
 void conn_sweep(struct server *s);
 /* Closes all that wait for nothing; returns how many still do. */
 unsigned conn_close_idle(struct server *s);
+/* Frees what was closed; between events only, when no connection's function runs. */
+void conn_reap(void *server);
 /* Closes all, replies that were not taken are lost. */
 void conn_close_all(struct server *s);
 

@@ -117,7 +117,9 @@ static void drop_unknown(struct span *name)
 /* Some doors pass addresses on as they stood in the SMTP command. */
 static void drop_brackets(struct span *address)
 {
-	if (address->n >= 2 && address->p[0] == '<' && address->p[address->n - 1] == '>')
+	static const struct span open = SPAN("<"), close = SPAN(">");
+
+	if (address->n >= 2 && span_starts(*address, open) && span_ends(*address, close))
 		*address = span_make(address->p + 1, address->n - 2);
 }
 

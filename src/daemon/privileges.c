@@ -43,8 +43,8 @@ static int look_up(const struct settings *s, uid_t *uid, gid_t *gid, struct buf 
 
 int privileges_own_folder(const char *path, const struct settings *s, struct buf *why)
 {
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = 0;
+	gid_t gid = 0;
 
 	if (geteuid() != 0 || access(path, F_OK) == 0)
 		return 0;
@@ -57,8 +57,8 @@ int privileges_own_folder(const char *path, const struct settings *s, struct buf
 
 int privileges_drop(const struct settings *s, struct buf *why)
 {
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = 0;
+	gid_t gid = 0;
 
 	if (geteuid() != 0)
 		return 0;

@@ -195,6 +195,7 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	s->started_at = clock_wall(s->clock);
 	loop_each_turn(s->loop, store_turn, s->store);
 	loop_each_turn(s->loop, flush_log, NULL);
+	loop_each_turn(s->loop, conn_reap, s);
 	loop_timer_init(&s->housekeeping, s->loop, on_housekeeping, s);
 	return 0;
 }
@@ -224,4 +225,5 @@ void server_stop(struct server *s)
 	conn_close_all(s);
 	store_close(&s->store);
 	engine_free(&s->engine);
+	conn_reap(s);
 }

@@ -40,6 +40,7 @@ struct server {
 	int64_t started_at;
 	struct listener listeners[CONFIG_LISTEN_MAX];
 	struct conn *idlest, *busiest;	/* policy connections, least recently used first */
+	struct conn *graves;		/* closed ones that wait for conn_reap */
 	unsigned conn_count;
 	struct control_conn *controls;
 	struct loop_timer housekeeping;

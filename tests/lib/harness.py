@@ -153,8 +153,15 @@ class Asker:
         else:
             self.s = socket.socket(socket.AF_UNIX)
             self.s.settimeout(limit)
-            self.s.connect(str(where))
+            wait_for(lambda: self.connected(where), "room in the accept queue", limit)
         self.left = b""
+
+    def connected(self, where):
+        try:
+            self.s.connect(str(where))
+            return True
+        except BlockingIOError:
+            return False
 
     def __enter__(self):
         return self

@@ -18,6 +18,18 @@ GREYLISTED = "DEFER_IF_PERMIT 4.2.0 Greylisted, "
 
 
 @test
+def peer_goes_away_before_its_answer(t):
+    d = t.daemon("store deadline 200ms\n", store="failing hang")
+    for pipelined in (1, 3):
+        for _ in range(20):
+            a = Asker(d.socket)
+            a.send(request_bytes() * pipelined)
+            a.s.close()
+    wait_for(lambda: d.logged().count("store-timeout") >= 40, "the deadline")
+    check(d.alive() and ask_once(d.socket) == "DUNNO", "the others are served")
+
+
+@test
 def first_attempt_is_deferred(t):
     d = t.daemon()
     reply = ask_once(d.socket)
