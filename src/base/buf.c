@@ -69,7 +69,7 @@ const char *buf_str(const struct buf *b)
 	return b->n ? b->p : "";
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t n)
+void buf_add_slow(struct buf *b, const void *bytes, size_t n)
 {
 	if (!buf_room(b, n)) {
 		b->over = true;
@@ -82,16 +82,6 @@ void buf_add(struct buf *b, const void *bytes, size_t n)
 	memcpy(b->p + b->n, bytes, n);
 	b->n += n;
 	b->p[b->n] = '\0';
-}
-
-void buf_addc(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
-}
-
-void buf_adds(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
 }
 
 void buf_addspan(struct buf *b, struct span s)

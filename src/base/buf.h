@@ -45,10 +45,21 @@ static inline struct span buf_span(const struct buf *b)
 /* NUL-terminated content; "" before the first byte. */
 const char *buf_str(const struct buf *b);
 
-/* Each appends as much as fits. */
-void buf_add(struct buf *b, const void *bytes, size_t n);
-void buf_addc(struct buf *b, char c);
-void buf_adds(struct buf *b, const char *s);
+/* Each appends as much as fits. The common case, where there is room, is inline:
+ * a log line is made of some fifty pieces. */
+void buf_add_slow(struct buf *b, const void *bytes, size_t n);
+static inline void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+	if (n == 0 || n >= b->cap || b->n >= b->cap - n || n > b->max - b->n) {
+		buf_add_slow(b, bytes, n);
+		return;
+	}
+	memcpy(b->p + b->n, bytes, n);
+	b->n += n;
+	b->p[b->n] = '\0';
+}
+static inline void buf_addc(struct buf *b, char c) { buf_add(b, &c, 1); }
+static inline void buf_adds(struct buf *b, const char *s) { buf_add(b, s, strlen(s)); }
 void buf_addspan(struct buf *b, struct span s);
 void buf_addlower(struct buf *b, struct span s);
 void buf_addu(struct buf *b, uint64_t value);

@@ -9,6 +9,7 @@
 #include "daemon/notify.h"
 #include "daemon/verdictlog.h"
 
+#define STORE_LATER_MS 5000	/* renewals and counters of known senders */
 #define HOUSEKEEPING_MS 1000
 #define SWEEP_EVERY 5		/* housekeeping rounds */
 #define CLOCK_JUMP_S 600	/* the wall clock moved this much against the monotonic one */
@@ -172,7 +173,7 @@ static struct store *open_store(struct server *s, const struct settings *setting
 		.durability = (enum store_durability)settings->store_durability,
 		.write_buffer_bytes = settings->store_write_buffer,
 		.block_cache_bytes = settings->store_block_cache,
-		.cap_total = settings->cap_total, .cap_identity = settings->cap_identity,
+		.later_ms = STORE_LATER_MS, .cap_total = settings->cap_total, .cap_identity = settings->cap_identity,
 	};
 	return store_open(&options, why);
 }

@@ -2,7 +2,7 @@
 
 #include "core/hostname.h"
 
-#define ENTRIES 1024
+#define ENTRIES 32768
 #define NAME_ROOM 127
 
 struct entry {

@@ -4,14 +4,15 @@
 #define WAYS 4
 
 struct entry {
-	uint64_t hash;			/* 0: empty */
 	int64_t at;
 	struct fact_transaction verdict;
 	size_t recipient_length;
 	char recipient[TRANSACTION_RECIPIENT_MAX];
 };
 
+/* Hashes stand apart, so that a look at a set touches one line of memory. */
 struct transactions {
+	uint64_t hashes[SETS][WAYS];	/* 0: empty */
 	struct entry sets[SETS][WAYS];
 };
 
@@ -38,35 +39,33 @@ static uint64_t hash_of(const struct request *r)
 	return h ? h : 1;
 }
 
-static bool is_current(const struct entry *e, uint64_t hash, int64_t now)
-{
-	return e->hash == hash && now - e->at < TRANSACTION_KEEP_S;
-}
-
 static const struct entry *find(const struct transactions *t, uint64_t hash, int64_t now)
 {
+	const uint64_t *hashes = t->hashes[hash % SETS];
 	const struct entry *set = t->sets[hash % SETS];
 
 	for (unsigned i = 0; hash && i < WAYS; i++)
-		if (is_current(&set[i], hash, now))
+		if (hashes[i] == hash && now - set[i].at < TRANSACTION_KEEP_S)
 			return &set[i];
 	return NULL;
 }
 
 static struct entry *find_or_make(struct transactions *t, uint64_t hash, int64_t now)
 {
-	struct entry *set = t->sets[hash % SETS], *oldest = &set[0];
+	uint64_t *hashes = t->hashes[hash % SETS];
+	struct entry *set = t->sets[hash % SETS];
+	unsigned oldest = 0;
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (is_current(&set[i], hash, now))
+		if (hashes[i] == hash && now - set[i].at < TRANSACTION_KEEP_S)
 			return &set[i];
-		if (set[i].hash == 0 || (oldest->hash && set[i].at < oldest->at))
-			oldest = &set[i];
+		if (hashes[i] == 0 || (hashes[oldest] && set[i].at < set[oldest].at))
+			oldest = i;
 	}
-	oldest->hash = hash;
-	oldest->verdict.found = false;
-	oldest->recipient_length = 0;
-	return oldest;
+	hashes[oldest] = hash;
+	set[oldest].verdict.found = false;
+	set[oldest].recipient_length = 0;
+	return &set[oldest];
 }
 
 void transactions_find(const struct transactions *t, const struct request *r, int64_t now,

@@ -5,81 +5,107 @@
 
 struct entry {
 	struct record record;
-	uint64_t hash;			/* 0: empty */
 	uint8_t length;
 	char key[KEY_ROOM];
 };
 
-/* A set's entries stand in order of use, the latest first. */
+/* Hashes stand apart from what they belong to: most looks touch one line of
+ * memory. A full set gives up the entry after the last one given up that was not
+ * used since. */
+struct set {
+	uint64_t hashes[WAYS];		/* 0: empty */
+	uint8_t used;			/* a bit an entry */
+	uint8_t next;			/* the next to be given up, if not used */
+};
+
 struct cache {
-	size_t sets;
-	struct entry entries[];
+	size_t count;
+	struct set *sets;
+	struct entry *entries;		/* WAYS a set */
 };
 
 struct cache *cache_new(unsigned entries)
 {
-	size_t sets = entries / WAYS ? entries / WAYS : 1;
-	struct cache *c = calloc(1, sizeof *c + sets * WAYS * sizeof(struct entry));
+	struct cache *c = calloc(1, sizeof *c);
 
-	if (c)
-		c->sets = sets;
+	if (!c)
+		return NULL;
+	c->count = entries / WAYS ? entries / WAYS : 1;
+	c->sets = calloc(c->count, sizeof *c->sets);
+	c->entries = calloc(c->count * WAYS, sizeof *c->entries);
+	if (!c->sets || !c->entries) {
+		cache_free(&c);
+		return NULL;
+	}
 	return c;
 }
 
 void cache_free(struct cache **c)
 {
+	if (*c) {
+		free((*c)->sets);
+		free((*c)->entries);
+	}
 	free(*c);
 	*c = NULL;
 }
+/* A key's place: its set, its hash, and its entry's index there, or WAYS. */
+struct place {
+	struct set *set;
+	struct entry *entries;
+	uint64_t hash;
+	unsigned way;
+};
 
-static struct entry *set_of(struct cache *c, struct span key, uint64_t *hash)
+static struct place find(struct cache *c, struct span key)
 {
-	*hash = span_hash(key, 0x6361636865u);
-	if (*hash == 0)
-		*hash = 1;
-	return &c->entries[*hash % c->sets * WAYS];
+	uint64_t hash = span_hash(key, 0x6361636865u) | 1;
+	size_t at = hash / 2 % c->count;
+	struct place p = { &c->sets[at], &c->entries[at * WAYS], hash, 0 };
+
+	for (; p.way < WAYS; p.way++) {
+		const struct entry *e = &p.entries[p.way];
+		if (p.set->hashes[p.way] == hash && span_eq(span_make(e->key, e->length), key))
+			break;
+	}
+	return p;
 }
 
-static struct entry *find(struct entry *set, uint64_t hash, struct span key)
+static unsigned give_up(struct set *s)
 {
 	for (unsigned i = 0; i < WAYS; i++)
-		if (set[i].hash == hash && span_eq(span_make(set[i].key, set[i].length), key))
-			return &set[i];
-	return NULL;
-}
-
-/* Makes e the first of its set. */
-static struct entry *use(struct entry *set, struct entry *e)
-{
-	struct entry moved = *e;
-
-	if (e == set)
-		return set;
-	memmove(set + 1, set, (size_t)(e - set) * sizeof *set);
-	set[0] = moved;
-	return set;
+		if (s->hashes[i] == 0)
+			return i;
+	while (s->used & 1u << s->next) {
+		s->used = (uint8_t)(s->used & ~(1u << s->next));
+		s->next = (uint8_t)((s->next + 1) % WAYS);
+	}
+	unsigned way = s->next;
+	s->next = (uint8_t)((s->next + 1) % WAYS);
+	return way;
 }
 
 bool cache_get(struct cache *c, struct span key, struct record *out)
 {
-	uint64_t hash;
-	struct entry *set = set_of(c, key, &hash), *e = find(set, hash, key);
+	struct place p = find(c, key);
 
-	if (!e)
+	if (p.way == WAYS)
 		return false;
-	*out = e->record;
+	p.set->used = (uint8_t)(p.set->used | 1u << p.way);
+	*out = p.entries[p.way].record;
 	return true;
 }
 
 void cache_put(struct cache *c, struct span key, const struct record *record)
 {
-	uint64_t hash;
-	struct entry *set = set_of(c, key, &hash), *e = find(set, hash, key);
+	struct place p = find(c, key);
 
 	if (key.n > KEY_ROOM)
 		return;
-	e = use(set, e ? e : &set[WAYS - 1]);
-	e->hash = hash;
+	if (p.way == WAYS)
+		p.way = give_up(p.set);
+	struct entry *e = &p.entries[p.way];
+	p.set->hashes[p.way] = p.hash;
 	e->record = *record;
 	e->length = (uint8_t)key.n;
 	memcpy(e->key, key.p, key.n);
@@ -87,18 +113,16 @@ void cache_put(struct cache *c, struct span key, const struct record *record)
 
 void cache_merge(struct cache *c, struct span key, const struct record *delta)
 {
-	uint64_t hash;
-	struct entry *set = set_of(c, key, &hash), *e = find(set, hash, key);
+	struct place p = find(c, key);
 
-	if (e)
-		record_merge(&e->record, delta);
+	if (p.way < WAYS)
+		record_merge(&p.entries[p.way].record, delta);
 }
 
 void cache_drop(struct cache *c, struct span key)
 {
-	uint64_t hash;
-	struct entry *set = set_of(c, key, &hash), *e = find(set, hash, key);
+	struct place p = find(c, key);
 
-	if (e)
-		e->hash = 0;
+	if (p.way < WAYS)
+		p.set->hashes[p.way] = 0;
 }

@@ -1,6 +1,6 @@
 /* Records that were read or written of late, in front of a driver that has no
- * other writer than this process. Fixed size; a set of four keeps the most
- * recently used. Loop thread only.
+ * other writer than this process. Fixed size; what was not used
+ * of late makes room. Loop thread only.
  *
  * It stays true by three rules: a record enters only from a read that completed at
  * once, while no delta that nobody waits for is on its way; such a delta is merged

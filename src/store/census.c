@@ -13,7 +13,7 @@
 #define RETRY_MS 30000		/* after a scan that failed */
 #define QUEUE_MAX 16
 #define SAY_EVERY_S 60
-#define KEEP_IDENTITY_PERCENT 80
+#define KEEP_IDENTITY_PERCENT 50
 #define KEEP_TOTAL_PERCENT 90
 
 /* Ages fall into steps of 1 s up to 64 s, then 16 steps an octave. */

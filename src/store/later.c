@@ -1,8 +1,8 @@
 #include "store/later.h"
 
-#define SLOTS 32768		/* a power of two */
+#define SLOTS 65536		/* a power of two */
 #define USED_MAX (SLOTS / 2)
-#define ARENA_BYTES ((size_t)2 * 1024 * 1024)
+#define ARENA_BYTES ((size_t)4 * 1024 * 1024)
 
 struct slot {
 	uint32_t key_at;

@@ -8,6 +8,7 @@
 
 #include "store/thread.h"
 
+#define PERF_DISABLE 1	/* kDisable of rocksdb/perf_level.h */
 #define MB ((size_t)1024 * 1024)
 #define READ_TIER_CACHE 1	/* kBlockCacheTier of rocksdb/options.h */
 #define INFO_LOG_WARN 2		/* WARN_LEVEL of rocksdb/env.h */
@@ -41,6 +42,10 @@ static void set_options(struct rocksdb_db *d)
 	/* A busy client's counter gets a delta every second: without this a look-up
 	 * would add up all of them since the last flush. */
 	rocksdb_options_set_max_successive_merges(o, 32);
+	/* Most keys that are asked for were never seen. One thread writes. */
+	rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.02);
+	rocksdb_options_set_memtable_whole_key_filtering(o, 1);
+	rocksdb_options_set_allow_concurrent_memtable_write(o, 0);
 	rocksdb_options_set_compression(o, rocksdb_lz4_compression);
 	rocksdb_options_set_bottommost_compression(o, rocksdb_zstd_compression);
 	rocksdb_options_set_compaction_style(o, rocksdb_level_compaction);
@@ -220,10 +225,16 @@ static int open_locked(struct rocksdb_db *d, struct buf *why)
 	return explain(d->folder, error, why);
 }
 
+void rocksdb_db_thread(void)
+{
+	rocksdb_set_perf_level(PERF_DISABLE);
+}
+
 int rocksdb_db_open(struct rocksdb_db *d, const struct store_options *options, struct buf *why)
 {
 	if (prepare_folder(options->target, why) != 0)
 		return -1;
+	rocksdb_db_thread();
 	init_db(d, options);
 	snprintf(d->folder, sizeof d->folder, "%s", options->target);
 	if (open_locked(d, why) == 0)

@@ -262,6 +262,7 @@ static void *run(void *arg)
 	struct slot *s = arg;
 	struct rocksdb_reader *r = s->reader;
 
+	rocksdb_db_thread();
 	pthread_mutex_lock(&r->lock);
 	while (!r->abandoned && take(r, s)) {
 		pthread_mutex_unlock(&r->lock);

@@ -427,6 +427,7 @@ static void *run(void *arg)
 {
 	struct rocksdb_writer *w = arg;
 
+	rocksdb_db_thread();
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
 		bool batch = wait_for_batch(w);

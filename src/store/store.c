@@ -5,7 +5,6 @@
 #include "store/census.h"
 #include "store/later.h"
 
-#define LATER_MS 1000
 #define CACHED_RECORDS 65536
 
 struct store {
@@ -54,7 +53,7 @@ static void on_later_timer(struct loop_timer *t)
 
 	flush_later(s);
 	if (!later_empty(s->later))
-		loop_timer_set(t, LATER_MS);
+		loop_timer_set(t, s->options.later_ms);
 }
 
 static bool key_usable(struct span key)
@@ -75,7 +74,7 @@ void store_merge_later(struct store *s, struct span key, const struct record *de
 			s->counters.later_dropped++;
 	}
 	if (first)
-		loop_timer_set(&s->later_timer, LATER_MS);
+		loop_timer_set(&s->later_timer, s->options.later_ms);
 }
 
 /* --- Open and close -------------------------------------------------------- */

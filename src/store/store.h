@@ -93,6 +93,7 @@ struct store_options {
 	uint64_t block_cache_bytes;
 	uint64_t cap_total;		/* most records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;		/* the same per identity */
+	unsigned later_ms;		/* how long deltas that nobody waits for may gather */
 };
 
 struct store_stats {
@@ -124,8 +125,8 @@ enum store_status store_get(struct store *s, struct store_get *op);
 enum store_status store_merge(struct store *s, struct store_merge *op);
 
 /* Merges a delta that nobody waits for (a renewal, a counter). Deltas for one
- * key are added up in memory and written within a second; a crash may lose
- * that second's. Copies key and delta. */
+ * key are added up in memory and written within later_ms; a crash may lose
+ * those. Copies key and delta. */
 void store_merge_later(struct store *s, struct span key, const struct record *delta);
 
 enum store_status store_scan(struct store *s, struct store_scan *op);

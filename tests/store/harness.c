@@ -55,7 +55,7 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		snprintf(h->target, sizeof h->target, "%s", target);
 	else
 		snprintf(h->target, sizeof h->target, "%s/store", h->base);
-	h->options = (struct store_options){
+	h->options = (struct store_options){ .later_ms = 1000,
 		.driver = driver, .target = h->target, .loop = h->loop, .clock = &h->clock.clock,
 		.write_buffer_bytes = (uint64_t)1 << 20, .block_cache_bytes = (uint64_t)1 << 20,
 	};

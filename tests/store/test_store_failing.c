@@ -115,7 +115,7 @@ static void test_later_survives_failure(void **state)
 	harness_end(&h);
 
 	begin_failing(&h, "fail");
-	for (unsigned i = 0; i < 20000; i++) {
+	for (unsigned i = 0; i < 40000; i++) {
 		name_of(name, i);
 		store_merge_later(h.store, span_of(name), &delta);
 	}

@@ -109,7 +109,7 @@ static int try_open(const char *target)
 	char text[500];
 	struct buf why = BUF_ON(text);
 	struct loop *loop = loop_new(&why);
-	struct store_options options = { .driver = "rocksdb", .target = target, .loop = loop, .clock = &clock_system,
+	struct store_options options = { .driver = "rocksdb", .target = target, .loop = loop, .clock = &clock_system, .later_ms = 1000,
 					 .write_buffer_bytes = 1 << 20, .block_cache_bytes = 1 << 20 };
 	struct store *s = store_open(&options, &why);
 
