@@ -88,7 +88,7 @@ static void test_cap_identity(void **state)
 	struct tally bad = count(&h, "t bad0.example "), good = count(&h, "t good");
 	assert_int_equal(bad.passed, 60);
 	assert_int_equal(bad.retried, 40);
-	assert_in_range(bad.pending + bad.retried, 700, 1300);
+	assert_in_range(bad.pending + bad.retried, 480, 1300);
 	assert_int_equal(good.pending, 600);
 	store_stats(h.store, &stats);
 	assert_int_equal(stats.evicted, 5040 - bad.pending - bad.retried);
@@ -106,7 +106,7 @@ static void test_cap_identity(void **state)
 		bad = count(&h, "t bad0.example ");
 		assert_int_equal(bad.passed, 60);
 		assert_int_equal(bad.retried, 40);
-		assert_in_range(bad.pending + bad.retried, 700, 1300);
+		assert_in_range(bad.pending + bad.retried, 480, 1300);
 		assert_int_equal(count(&h, "t good").pending, 600);
 	}
 	harness_end(&h);
