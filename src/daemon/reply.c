@@ -4,6 +4,10 @@
 
 #include "version.h"
 
+/* With the MTA's code in front of it a reply line stays below the 512 octets of
+ * RFC 5321 section 4.5.3.1.5; longer texts are cut. */
+#define REPLY_TEXT_MAX 460
+
 /* Anything but printable ASCII becomes '?': the text goes into an SMTP reply
  * as it is, and recipient domains come from strangers. */
 static void add_plain(struct buf *out, struct span s)
@@ -42,7 +46,10 @@ static void add_action(struct buf *out, const struct inquiry *q, const char *act
 		buf_adds(out, enhanced);
 		buf_addc(out, ' ');
 	}
-	reply_text(out, text, q);
+	char line[REPLY_TEXT_MAX + 1];
+	struct buf b = BUF_ON(line);
+	reply_text(&b, text, q);
+	buf_addspan(out, buf_span(&b));
 }
 
 static void add_defer(struct buf *out, const struct inquiry *q)
