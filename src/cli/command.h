@@ -8,6 +8,7 @@ struct arguments {
 	bool json, dry_run, all;
 	const char *socket;
 	const char *name, *helo, *sasl, *stage;
+	const char *client, *sender, *recipient;
 	int count;			/* words after the command */
 	char **words;
 };
@@ -19,10 +20,13 @@ typedef int command_fn(struct client *c, const struct arguments *a);
 command_fn cmd_status;					/* cmd_status.c */
 command_fn cmd_why;					/* cmd_why.c */
 command_fn cmd_show, cmd_dump, cmd_forget;		/* cmd_records.c */
+command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)
 
+/* Where the configuration's first policy listener is, as endpoint_parse reads it. */
+const char *command_policy_socket(char *out, size_t size);
 /* Adds a word of the command line to a request; NULL adds nothing. Bytes that are
  * not UTF-8, which JSON cannot hold, are escaped. */
 void command_text(json_t *request, const char *name, const char *text);

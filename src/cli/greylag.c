@@ -7,6 +7,7 @@
 
 #define DEFAULT_CONFIG "/etc/greylag/greylag.conf"
 #define DEFAULT_SOCKET "/run/greylag/control"
+#define DEFAULT_POLICY "/run/greylag/policy"
 
 static const struct command {
 	const char *name, *usage, *help;
@@ -16,6 +17,8 @@ static const struct command {
 	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status },
 	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S]",
 	  "what would be decided now, and why", 3, 3, cmd_why },
+	{ "ask", "--client A --sender S --recipient R [--name N] [--helo H] [--stage S]",
+	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask },
 	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
 	{ "dump", "", "all records", 0, 0, cmd_dump },
 	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
@@ -63,19 +66,37 @@ static void ignore_finding(struct diag *d, enum diag_severity severity, const ch
 	(void)d; (void)severity; (void)file; (void)line; (void)column; (void)text;
 }
 
-/* The first control socket of the configuration, where it may be read. */
-static const char *find_socket(char *out, size_t size)
+/* The first socket of this kind in the configuration, where that may be read. */
+static void find_listener(enum listen_kind kind, char *out, size_t size)
 {
 	struct diag diag = { .report = ignore_finding };
 	struct config *config = config_load(DEFAULT_CONFIG, &diag);
 
-	snprintf(out, size, "%s", DEFAULT_SOCKET);
-	for (unsigned i = 0; config && i < config->listen_count; i++)
-		if (config->listens[i].kind == LISTEN_CONTROL) {
-			snprintf(out, size, "%s", config->listens[i].path);
-			break;
-		}
+	for (unsigned i = 0; config && i < config->listen_count; i++) {
+		const struct listen_spec *l = &config->listens[i];
+		if (l->kind != kind)
+			continue;
+		if (l->tcp)
+			snprintf(out, size, "inet:%s%s%s:%s", strchr(l->host, ':') ? "[" : "", l->host,
+				 strchr(l->host, ':') ? "]" : "", l->port);
+		else
+			snprintf(out, size, "%s", l->path);
+		break;
+	}
 	config_free(&config);
+}
+
+static const char *find_socket(char *out, size_t size)
+{
+	snprintf(out, size, "%s", DEFAULT_SOCKET);
+	find_listener(LISTEN_CONTROL, out, size);
+	return out;
+}
+
+const char *command_policy_socket(char *out, size_t size)
+{
+	snprintf(out, size, "%s", DEFAULT_POLICY);
+	find_listener(LISTEN_POLICY, out, size);
 	return out;
 }
 
@@ -120,6 +141,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
 		{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
 		{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
+		{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
+		{ "recipient", required_argument, NULL, 'r' },
 		{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
@@ -133,6 +156,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'e': a->helo = optarg; break;
 		case 'u': a->sasl = optarg; break;
 		case 't': a->stage = optarg; break;
+		case 'c': a->client = optarg; break;
+		case 'f': a->sender = optarg; break;
+		case 'r': a->recipient = optarg; break;
 		case 'd': a->dry_run = true; break;
 		case 'a': a->all = true; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
@@ -145,6 +171,9 @@ static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
 	char path[200];
+
+	if (command->run == cmd_ask)
+		return cmd_ask(NULL, a);
 	int status = client_open(&client, a->socket ? a->socket : find_socket(path, sizeof path));
 
 	if (status == STATUS_OK)

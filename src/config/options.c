@@ -4,7 +4,7 @@
 #include <syslog.h>
 
 #include "config/optioncheck.h"
-#include "config/value.h"
+#include "base/value.h"
 
 static const struct option_word identities[] = {
 	{ "host", IDENTITY_HOST }, { "network", IDENTITY_NETWORK }, { "address", IDENTITY_ADDRESS }, { NULL, 0 } };

@@ -57,7 +57,7 @@ def help_and_usage(t):
         return subprocess.run([t.args.greylag, *words], capture_output=True, text=True, timeout=LIMIT)
     r = run("--help")
     equal(r.returncode, 0)
-    for word in ("status", "why", "show", "dump", "forget", "config", "reload", "backup", "version"):
+    for word in ("status", "why", "ask", "show", "dump", "forget", "config", "reload", "backup", "version"):
         check(word in r.stdout, f"{word} in the help")
         one = run("help", word)
         equal(one.returncode, 0)
@@ -187,6 +187,29 @@ def why(t):
     equal(rows(t.greylag(d, "status", "--json"))[0]["requests"], 3)
     text = t.greylag(d, "why", "192.0.2.1", "\udcff\udcfe@example.org", "bob@example.net")
     check("new" in text, text)
+
+
+@test
+def ask(t):
+    d = t.daemon("greylist delay 1s\nblock sender evil@example.org\n")
+    def run(*words, status):
+        r = subprocess.run([t.args.greylag, "ask", "--socket", f"unix:{d.socket}", *words],
+                           capture_output=True, text=True, timeout=LIMIT)
+        equal(r.returncode, status, f"{words}: {r.stdout}{r.stderr}")
+        return r.stdout
+    mail = ["--client", "192.0.2.1", "--sender", "alice@example.org", "--recipient", "bob@example.net"]
+    check(run(*mail, status=75).startswith("defer Greylisted"), "first")
+    time.sleep(1.1)
+    check(run(*mail, status=0).startswith("pass X-Greylist: delayed"), "retry")
+    equal(run(*mail, status=0), "pass\n")
+    equal(json.loads(run(*mail, "--json", status=0)), {"verdict": "pass", "text": ""})
+    mail[3] = "evil@example.org"
+    check(run(*mail, status=77).startswith("reject"), "block")
+    mail[3] = ""
+    equal(run(*mail, status=0), "pass\n", )
+    run("--client", "192.0.2.1", status=64)
+    r = subprocess.run([t.args.greylag, "ask", "--socket", str(t.folder / "none"), *mail], capture_output=True)
+    equal(r.returncode, 69)
 
 
 @test

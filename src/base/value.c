@@ -1,4 +1,4 @@
-#include "config/value.h"
+#include "base/value.h"
 
 struct unit {
 	struct span word;

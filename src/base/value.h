@@ -1,6 +1,6 @@
 /* Values with units, as people write them. Pure. */
-#ifndef GREYLAG_CONFIG_VALUE_H
-#define GREYLAG_CONFIG_VALUE_H
+#ifndef GREYLAG_BASE_VALUE_H
+#define GREYLAG_BASE_VALUE_H
 
 #include "base/buf.h"
 
