@@ -8,8 +8,8 @@ import subprocess
 import time
 
 from harness import LIMIT, Failure, Skip, free_port, wait_for
+from mta import unpack
 
-CACHE = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "mta"
 QUEUES = "incoming active deferred defer bounce hold corrupt flush saved trace private maildrop public pid".split()
 
 MAIN = """
@@ -62,28 +62,6 @@ hold      unix  - - n - - discard
 proxymap  unix  - - n - - proxymap
 postlog   unix-dgram n - n - 1 postlogd
 """
-
-
-def unpack(name, packages):
-    """The packages' files below CACHE/name, fetched once."""
-    root = CACHE / name
-    if (root / ".complete").exists():
-        return root
-    debs = CACHE / "debs" / name
-    shutil.rmtree(debs, ignore_errors=True)
-    shutil.rmtree(root, ignore_errors=True)
-    debs.mkdir(parents=True)
-    root.mkdir(parents=True)
-    r = subprocess.run(["apt-get", "-qq", "download", *packages], cwd=debs, capture_output=True, text=True)
-    if r.returncode:
-        subprocess.run(["apt-get", "-qq", "update"], capture_output=True)
-        r = subprocess.run(["apt-get", "-qq", "download", *packages], cwd=debs, capture_output=True, text=True)
-    if r.returncode:
-        raise Failure(f"cannot fetch {packages}: {r.stderr}")
-    for deb in debs.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", deb, root], check=True)
-    (root / ".complete").touch()
-    return root
 
 
 class Postfix:

@@ -1,0 +1,64 @@
+"""What the tests with real mail servers share: Debian's packages, unpacked into a
+cache folder beside the tree (nothing is installed), and an SMTP client."""
+import pathlib
+import shutil
+import smtplib
+import subprocess
+
+from harness import LIMIT, Failure
+
+CACHE = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "mta"
+
+
+def unpack(name, packages):
+    """The packages' files below CACHE/name, fetched once."""
+    root = CACHE / name
+    if (root / ".complete").exists():
+        return root
+    debs = CACHE / "debs" / name
+    shutil.rmtree(debs, ignore_errors=True)
+    shutil.rmtree(root, ignore_errors=True)
+    debs.mkdir(parents=True)
+    root.mkdir(parents=True)
+    r = subprocess.run(["apt-get", "-qq", "download", *packages], cwd=debs, capture_output=True, text=True)
+    if r.returncode:
+        subprocess.run(["apt-get", "-qq", "update"], capture_output=True)
+        r = subprocess.run(["apt-get", "-qq", "download", *packages], cwd=debs, capture_output=True, text=True)
+    if r.returncode:
+        raise Failure(f"cannot fetch {packages}: {r.stderr}")
+    for deb in debs.glob("*.deb"):
+        subprocess.run(["dpkg", "-x", deb, root], check=True)
+    (root / ".complete").touch()
+    return root
+
+
+class Client(smtplib.SMTP):
+    """A real SMTP client that keeps each reply: client.mail(), .rcpt(), .data()
+    of smtplib, and attempt() for a whole message."""
+
+    def __init__(self, port, helo="mx.example.org", host="127.0.0.1"):
+        super().__init__(host, port, local_hostname=helo, timeout=LIMIT)
+        self.ehlo(helo)
+
+    def attempt(self, sender, recipients, text="Subject: x\r\n\r\nhello\r\n"):
+        """(replies to RCPT, reply to DATA or the end of the message, or None): codes and texts."""
+        code, answer = self.mail(sender)
+        if code != 250:
+            return [(code, answer.decode())] * len(recipients), None
+        replies = [(code, answer.decode()) for code, answer in (self.rcpt(r) for r in recipients)]
+        end = None
+        if any(code == 250 for code, _ in replies):
+            try:
+                code, answer = self.data(text)
+            except smtplib.SMTPDataError as error:
+                code, answer = error.smtp_code, error.smtp_error
+            end = code, answer.decode()
+        else:
+            self.rset()
+        return replies, end
+
+
+def attempt(port, sender, recipients, **more):
+    """One message in a session of its own."""
+    with Client(port, **more) as client:
+        return client.attempt(sender, recipients)
