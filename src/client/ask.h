@@ -3,7 +3,7 @@
 #define GREYLAG_CLIENT_ASK_H
 
 #include "client/answer.h"
-#include "client/endpoint.h"
+#include "base/endpoint.h"
 
 /* A connection that is kept between questions. */
 struct asker {

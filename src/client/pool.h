@@ -6,7 +6,7 @@
 
 #include "base/loop.h"
 #include "client/answer.h"
-#include "client/endpoint.h"
+#include "base/endpoint.h"
 
 struct pool;
 

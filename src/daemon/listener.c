@@ -1,27 +1,23 @@
 #include "daemon/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/endpoint.h"
 #include "daemon/conn.h"
 #include "daemon/control.h"
 
-#define BACKLOG 1024
 #define ACCEPTS_A_TURN 64
 #define PAUSE_MS 100
 
 void listener_name(struct buf *out, const struct listen_spec *spec)
 {
 	if (spec->tcp)
-		buf_addf(out, spec->host[0] && strchr(spec->host, ':') ? "tcp:[%s]:%s" : "tcp:%s:%s",
-			 spec->host, spec->port);
+		buf_addf(out, strchr(spec->host, ':') ? "inet:[%s]:%s" : "inet:%s:%s", spec->host, spec->port);
 	else
 		buf_addf(out, "unix:%s", spec->path);
 }
@@ -36,101 +32,16 @@ static bool same_place(const struct listen_spec *a, const struct listen_spec *b)
 
 /* --- Opening -------------------------------------------------------------------- */
 
-static int fail(int fd, const struct listen_spec *spec, struct buf *why, const char *what)
+static int open_socket(const struct listen_spec *spec, struct buf *why)
 {
-	char text[160];
-	struct buf name = buf_on(text, sizeof text);
-	int error = errno;
+	char text[ENDPOINT_TEXT];
+	struct buf name = BUF_ON(text);
+	struct endpoint e;
 
 	listener_name(&name, spec);
-	if (fd >= 0)
-		close(fd);
-	return buf_fail(why, "%s: %s: %s", buf_str(&name), what, strerror(error));
-}
-
-static bool answers(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool yes = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return yes;
-}
-
-/* Permissions before listen(), so that nobody gets in by the umask's leave. */
-static int set_access(int fd, const struct listen_spec *spec, struct buf *why)
-{
-	if (spec->group[0]) {
-		const struct group *g = getgrnam(spec->group);
-		if (!g) {
-			close(fd);
-			return buf_fail(why, "unix:%s: no group named %s", spec->path, spec->group);
-		}
-		if (chown(spec->path, (uid_t)-1, g->gr_gid) != 0)
-			return fail(fd, spec, why, "cannot set the group");
-	}
-	if (chmod(spec->path, spec->mode) != 0)
-		return fail(fd, spec, why, "cannot set the mode");
-	return fd;
-}
-
-static int open_unix(const struct listen_spec *spec, struct buf *why)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat st;
-
-	memcpy(address.sun_path, spec->path, sizeof address.sun_path - 1);
-	if (lstat(spec->path, &st) == 0) {
-		if (!S_ISSOCK(st.st_mode))
-			return buf_fail(why, "unix:%s: is there already and is no socket", spec->path);
-		if (answers(&address))
-			return buf_fail(why, "unix:%s: another process listens there", spec->path);
-		unlink(spec->path);
-	}
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return fail(fd, spec, why, "socket");
-	mode_t mask = umask(0177);
-	int bound = bind(fd, (const struct sockaddr *)&address, sizeof address);
-	umask(mask);
-	if (bound != 0)
-		return fail(fd, spec, why, "cannot bind");
-	return set_access(fd, spec, why);
-}
-
-static int open_tcp(const struct listen_spec *spec, struct buf *why)
-{
-	struct sockaddr_storage storage = { 0 };
-	struct netaddr host;
-	uint64_t port;
-	socklen_t length;
-	static const int one = 1;
-
-	if (!netaddr_parse(span_of(spec->host), &host) || !span_uint(span_of(spec->port), 65535, &port))
-		return buf_fail(why, "tcp:%s:%s: not an address", spec->host, spec->port);
-	if (host.family == 4) {
-		struct sockaddr_in *in = (struct sockaddr_in *)&storage;
-		in->sin_family = AF_INET;
-		in->sin_port = htons((uint16_t)port);
-		memcpy(&in->sin_addr, host.bytes, 4);
-		length = sizeof *in;
-	} else {
-		struct sockaddr_in6 *in = (struct sockaddr_in6 *)&storage;
-		in->sin6_family = AF_INET6;
-		in->sin6_port = htons((uint16_t)port);
-		memcpy(&in->sin6_addr, host.bytes, 16);
-		length = sizeof *in;
-	}
-	int fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return fail(fd, spec, why, "socket");
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (host.family == 6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-	if (bind(fd, (const struct sockaddr *)&storage, length) != 0)
-		return fail(fd, spec, why, "cannot bind");
-	return fd;
+	if (endpoint_parse(buf_span(&name), &e, why) != 0)
+		return -1;
+	return endpoint_listen(&e, spec->mode, spec->group, why);
 }
 
 static void on_pause_over(struct loop_timer *t)
@@ -194,12 +105,10 @@ int listener_open(struct listener *l, struct server *s, const struct listen_spec
 		  struct buf *why)
 {
 	struct stat st;
-	int fd = spec->tcp ? open_tcp(spec, why) : open_unix(spec, why);
+	int fd = open_socket(spec, why);
 
 	if (fd < 0)
 		return -1;
-	if (listen(fd, BACKLOG) != 0)
-		return fail(fd, spec, why, "cannot listen");
 	l->server = s;
 	l->spec = *spec;
 	l->inode = !spec->tcp && lstat(spec->path, &st) == 0 ? st.st_ino : 0;

@@ -18,7 +18,7 @@ void listener_close(struct listener *l);
  * are new. What cannot be opened is logged and counted in the return value. */
 unsigned listener_sync(struct server *s, const struct config *config);
 
-/* "unix:PATH" or "tcp:HOST:PORT", for the log. */
+/* "unix:PATH" or "inet:HOST:PORT". */
 void listener_name(struct buf *out, const struct listen_spec *spec);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/value.h"
 #include "version.h"
 
+#define ENDPOINT_DEFAULT "unix:/run/greylag/policy"
 #define OWN_MAX 24
 #define USAGE_STATUS 64
 #define DEADLINE_MOST_MS (240 * 1000)	/* RFC 5321 section 4.5.3.2.3: a client waits 5 minutes */

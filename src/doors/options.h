@@ -2,7 +2,7 @@
 #ifndef GREYLAG_DOORS_OPTIONS_H
 #define GREYLAG_DOORS_OPTIONS_H
 
-#include "client/endpoint.h"
+#include "base/endpoint.h"
 
 struct door_options {
 	struct endpoint endpoint;	/* --socket */

@@ -1,7 +1,7 @@
 #include "check.h"
 
 #include "client/answer.h"
-#include "client/endpoint.h"
+#include "base/endpoint.h"
 #include "client/question.h"
 
 static void endpoints(void **state)
@@ -11,7 +11,7 @@ static void endpoints(void **state)
 	};
 	static const char *const bad[] = {
 		"", "unix:", "inet:", "localhost:25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
-		"127.0.0.1:x", "inet:999.0.0.1:25",
+		"127.0.0.1:x", "inet:999.0.0.1:25", "tcp:127.0.0.1:25",
 		"/123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678",
 	};
 	char text[200];
