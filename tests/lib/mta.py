@@ -5,7 +5,7 @@ import shutil
 import smtplib
 import subprocess
 
-from harness import LIMIT, Failure
+from harness import LIMIT, Failure, equal
 
 CACHE = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "mta"
 
@@ -62,3 +62,46 @@ def attempt(port, sender, recipients, **more):
     """One message in a session of its own."""
     with Client(port, **more) as client:
         return client.attempt(sender, recipients)
+
+
+class Session:
+    """An SMTP session that claims, by XCLIENT, to come from somewhere else."""
+
+    def __init__(self, postfix, address="192.0.2.77", name="[UNAVAILABLE]", helo="mx.example.org", login=None):
+        self.smtp = smtplib.SMTP("127.0.0.1", postfix.port, local_hostname="localhost", timeout=30)
+        self.smtp.ehlo(helo)
+        if ":" in address:
+            address = "IPv6:" + address
+        attributes = f"ADDR={address} NAME={name} REVERSE_NAME={name} HELO={helo}"
+        if login:
+            attributes += f" LOGIN={login}"
+        code, text = self.smtp.docmd("XCLIENT", attributes)
+        equal(code, 220, f"XCLIENT {text}")
+        self.smtp.ehlo(helo)
+
+    def mail(self, sender, *recipients):
+        """MAIL, the RCPTs, and DATA when one was taken: (replies to RCPT, reply to DATA and the message)."""
+        code, text = self.smtp.mail(sender)
+        equal(code, 250, f"MAIL {text}")
+        replies = [self.smtp.rcpt(r) for r in recipients]
+        end = None
+        if any(code == 250 for code, _ in replies):
+            code, text = self.smtp.docmd("DATA")
+            end = (code, text)
+            if code == 354:
+                self.smtp.send(b"Subject: test\r\n\r\nhello\r\n.\r\n")
+                end = self.smtp.getreply()
+        else:
+            self.smtp.rset()
+        return replies, end
+
+    def close(self):
+        self.smtp.close()
+
+
+def send(postfix, sender, *recipients, **how):
+    session = Session(postfix, **how)
+    try:
+        return session.mail(sender, *recipients)
+    finally:
+        session.close()

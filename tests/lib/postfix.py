@@ -86,8 +86,9 @@ class Postfix:
             path.mkdir(exist_ok=True)
         names = dict(root=self.root, conf=self.conf, spool=self.spool, data=self.data, log=self.log,
                      folder=self.folder, port=self.port)
-        restrictions = (f"smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, "
-                        f"check_policy_service {policy}{', ' + after if after else ''}\n")
+        check = f", check_policy_service {policy}" if policy else ""
+        restrictions = (f"smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination"
+                        f"{check}{', ' + after if after else ''}\n")
         (self.conf / "main.cf").write_text(MAIN.format(**names) + restrictions + main + "\n")
         (self.conf / "master.cf").write_text(MASTER.format(**names))
         (self.conf / "dynamicmaps.cf").write_text("")
