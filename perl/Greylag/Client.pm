@@ -66,8 +66,8 @@ sub new {
 sub _endpoint {
     my ($where) = @_;
 
-    if ($where =~ m{\A(?:unix:(?=.)|(?=/))([^\0]{1,107})\z}s) {
-        return pack_sockaddr_un($1);
+    if (my ($path) = $where =~ m{\A(?:unix:|(?=/))([^\0]{1,107})\z}) {
+        return pack_sockaddr_un($path);
     }
     my ($host, $port) = $where =~ /\A(?:inet:)?([0-9A-Fa-f:.]+):([1-9]\d{0,4})\z/
         or croak 'Greylag::Client: socket: unix:/PATH or inet:ADDRESS:PORT is needed';

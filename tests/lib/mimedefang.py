@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 
-from harness import LIMIT, Skip, check, wait_for
+from harness import LIMIT, Skip, equal, wait_for
 from mta import unpack
 
 PACKAGES = ("mimedefang libconvert-binhex-perl libio-stringy-perl libtimedate-perl libmailtools-perl "
@@ -70,18 +70,18 @@ class MIMEDefang:
         return self
 
     def check_filter(self):
-        """What MIMEDefang itself says of the filter."""
+        """MIMEDefang's own view of the filter."""
         r = subprocess.run([self.folder / "mimedefang.pl", "-f", self.folder / "filter", "-test"],
                            env=self.environment(), capture_output=True, text=True, timeout=LIMIT)
-        check("syntax OK" in r.stdout + r.stderr, r.stdout + r.stderr)
-        return r.stdout + r.stderr
+        equal((r.stdout, r.stderr), (f"Filter {self.folder / 'filter'} seems syntactically correct.\n", ""))
 
     def logged(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def stop(self):
         for process in reversed(self.processes):
-            process.send_signal(signal.SIGTERM)
+            # libmilter takes five seconds to end on SIGTERM.
+            process.send_signal(signal.SIGKILL if process is self.processes[-1] else signal.SIGTERM)
             try:
                 process.wait(LIMIT)
             except subprocess.TimeoutExpired:
