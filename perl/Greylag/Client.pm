@@ -69,8 +69,9 @@ sub _endpoint {
     if (my ($path) = $where =~ m{\A(?:unix:|(?=/))([^\0]{1,107})\z}) {
         return pack_sockaddr_un($path);
     }
-    my ($host, $port) = $where =~ /\A(?:inet:)?([0-9A-Fa-f:.]+):([1-9]\d{0,4})\z/
+    my ($host, $port) = $where =~ /\A(?:inet:)?(\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]+):([1-9]\d{0,4})\z/
         or croak 'Greylag::Client: socket: unix:/PATH or inet:ADDRESS:PORT is needed';
+    $host =~ tr/[]//d;
     my ($error, $found) = getaddrinfo($host, $port,
         { flags => AI_NUMERICHOST | AI_NUMERICSERV, socktype => SOCK_STREAM });
     croak "Greylag::Client: socket: $where: $error" if $error || $port > 65535;

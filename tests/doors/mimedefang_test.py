@@ -217,19 +217,19 @@ def endpoints(t):
     equal(Perl(t, f"inet:127.0.0.1:{port}").ask()["text"], "1")
     equal(Perl(t, f"127.0.0.1:{port}").ask()["text"], "2")
     server.s.close()
-    for nobody in (f"inet:127.0.0.1:{free_port()}", f"unix:{t.folder}/nobody", f"{t.folder}", "inet:::1:9"):
+    for nobody in (f"inet:127.0.0.1:{free_port()}", f"unix:{t.folder}/nobody", f"{t.folder}", "inet:::1:9", "inet:[::1]:9"):
         started = time.monotonic()
         check("connect" in Perl(t, nobody).ask()["why"], nobody)
         check(time.monotonic() - started < 3, "not until the deadline")
     perl = Perl(t)
     for name, bad in (("socket", ["", "unix:", "x", "inet:localhost:25", "inet:127.0.0.1", "inet:127.0.0.1:0",
-                                  "inet:127.0.0.1:65536", "unix:/" + "x" * 107, "inet:1:2:3"]),
+                                  "inet:127.0.0.1:65536", "unix:/" + "x" * 107, "inet:1:2:3", "inet:[::1:9"]),
                       ("deadline", ["", "0", "soon", "5s", "-1", "241", "nan"]),
                       ("on_failure", ["", "tempfail", "PASS"]), ("colour", ["red"]),
                       ("reply", ["", "451 5.7.1", "550", "451  4.7.1", "451 4.7.1 text", "451\n"])):
         for value in bad:
             check(perl.new(**{name: value}).startswith("Greylag::Client: "), f"{name} {value}")
-    for good in ({"deadline": ".5"}, {"deadline": 240}, {"reply": "450"}, {"reply": "421 4.3.2"}, {"socket": "/x"}):
+    for good in ({"deadline": ".5"}, {"deadline": 240}, {"reply": "450"}, {"reply": "421 4.3.2"}, {"socket": "/x"}, {"socket": "[::1]:10023"}):
         equal(perl.new(**good), "made", str(good))
 
 
@@ -464,6 +464,7 @@ def null_sender_is_judged_with_the_message(t):
 def what_greylagd_is_told(t):
     d, m, p = setup(t)
     equal(send(p, sender="a@example.org", login="alice")[0][0][0], 250, f"who logged in passes {d.logged()}")
+    equal(send(p, sender="a@example.org")[0][0][0], 451, "nobody else does, though the worker is the same")
     send(p, address="192.0.2.9", name="mx.sender.example")
     wait_for(lambda: "identity=sender.example" in d.logged(), "a confirmed name")
     send(p, address="198.51.100.9")
