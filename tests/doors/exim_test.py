@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """The statements for Exim against a real Exim on loopback: real SMTP sessions are
 deferred and accepted on their retry."""
+import contextlib
 import pathlib
+import shutil
 import signal
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exim import DebianExim, Exim, Session
 from harness import Tests, check, equal, free_port, wait_for
-from nameserver import NameServer, reverse
+from nameserver import NameServer, reverse, taken
 
 test = Tests(__doc__)
 SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "data/exim"
@@ -22,13 +25,33 @@ def macros(t):
     return pathlib.Path(t.args.greylagd).parents[2] / "data/30_greylag-macros"
 
 
-def setup(t, config="", settings="GREYLAG_CLIENT_NAME =\n", folder="exim", where=None, **more):
-    d = t.daemon(f"greylist delay {DELAY}s\n{config}")
-    t.folder.chmod(0o755)
-    d.folder.chmod(0o755)
-    e = Exim(t.folder / folder, macros(t), SHIPPED / "greylag.acl", f"GREYLAG_SOCKET = {where or d.socket}\n{settings}", **more)
+def daemon(t, config="", host="127.0.0.1"):
+    port = free_port()
+    return t.daemon(f"listen policy tcp {host}:{port}\ngreylist delay {DELAY}s\n{config}"), port
+
+
+def setup(t, config="", settings="GREYLAG_CLIENT_NAME =\n", folder="exim", host="127.0.0.1", ask=None, **more):
+    d, port = daemon(t, config, host)
+    e = Exim(t.folder / folder, macros(t), SHIPPED / "greylag.acl",
+             f"GREYLAG_SOCKET = {ask or f'{host}:{port}'}\n{settings}", **more)
     t.at_end(e.stop)
     return d, e.start()
+
+
+def stranger(said):
+    """Says that to everybody who has finished asking."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                with server.accept()[0] as client:
+                    while client.recv(4096):
+                        pass
+                    client.sendall(said)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server
 
 
 def send(exim, sender, *recipients, address="192.0.2.1", **more):
@@ -172,7 +195,11 @@ def daemon_away(t):
     d.stop()
     accepted(e, *send(e, "alice@example.org", "bob@example.net"))
     accepted(e, *send(e, "", "bob@example.net"))
-    check(f"greylag: no answer from {d.socket}, used action=DUNNO" in e.logged(), e.logged())
+    check("greylag: no answer from 127.0.0.1:" in e.logged() and "used action=DUNNO" in e.logged(), e.logged())
+    with Session(e) as session:
+        for _ in range(3):
+            accepted(e, *session.attempt("alice@example.org", ["bob@example.net", "carol@example.net"]), count=2)
+    check(all(p.read_text().endswith("-D\nhello\n") for p in (e.spool / "input").glob("**/*-D")), "sound bodies")
     d, e = setup(t, settings=FAIL_CLOSED, folder="second")
     d.stop()
     deferred(send(e, "alice@example.org", "bob@example.net")[0][0], "4.7.1 Service is unavailable, please try again later")
@@ -189,8 +216,9 @@ def daemon_hanging(t):
         started = time.monotonic()
         with Session(e) as session:
             session.mail("alice@example.org")
-            equal(session.rcpt("bob@example.net")[0], code)
-        check(0.9 < time.monotonic() - started < 3, "at the time-out")
+            for name in "bob", "carol", "dave", "erin":
+                equal(session.rcpt(f"{name}@example.net")[0], code)
+        check(0.9 < time.monotonic() - started < 2.9, "at the time-out, once a message")
         d.send_signal(signal.SIGCONT)
         sound(e)
 
@@ -205,14 +233,45 @@ def restart_between_recipients(t):
         d.start()
         equal(session.rcpt("carol@example.net")[0], 451)
     check("no answer" not in e.logged(), e.logged())
+    # One that was away at the first recipient is asked again at the next message.
+    d.stop()
+    with Session(e) as session:
+        session.mail("alice@example.org")
+        equal(session.rcpt("bob@example.net")[0], 250)
+        d.start()
+        equal(session.rcpt("carol@example.net")[0], 250)
+        session.rset()
+        session.mail("alice@example.org")
+        equal(session.rcpt("carol@example.net")[0], 451)
+    equal(e.logged().count("no answer"), 1)
     sound(e)
 
 
 @test
-def over_tcp(t):
-    port = free_port()
-    d, e = setup(t, f"listen policy tcp 127.0.0.1:{port}\n", "GREYLAG_CLIENT_NAME =\n", where=f"inet:127.0.0.1:{port}")
-    deferred(send(e, "alice@example.org", "bob@example.net")[0][0])
+def answers_that_are_none(t):
+    """Connections that end without an answer, or with another protocol's."""
+    for number, said in enumerate((b"", b"220 hello\r\n", b"action=\n\n", b"\n\naction=DUNNO\n\n", b"\0" * 5000)):
+        server = stranger(said)
+        t.at_end(server.close)
+        d, e = setup(t, settings=FAIL_CLOSED, folder=f"exim{number}", ask=f"127.0.0.1:{server.getsockname()[1]}")
+        deferred(send(e, "alice@example.org", "bob@example.net")[0][0], "4.7.1 Service is unavailable")
+        sound(e)
+
+
+@test
+def over_ipv6(t):
+    d, e = setup(t, host="[::1]")
+    deferred(send(e, "alice@example.org", "bob@example.net", "carol@example.net")[0][1])
+    sound(e)
+
+
+@test
+def a_path_is_no_address(t):
+    """Exim's client for UNIX sockets is unsound (see the comment at GREYLAG_SOCKET); it is never used."""
+    d, e = setup(t, settings=FAIL_CLOSED, ask="/run/greylag/policy")
+    with Session(e) as session:
+        for _ in range(2):
+            deferred(session.attempt("alice@example.org", ["bob@example.net"])[0][0], "4.7.1 Service is unavailable")
     sound(e)
 
 
@@ -221,7 +280,7 @@ def strict_variables(t):
     """With strict_acl_vars the manual's statements must come first."""
     settings = ("GREYLAG_CLIENT_NAME =\nstrict_acl_vars = true\nacl_smtp_mail = acl_mail\n")
     d, e = setup(t, settings=settings, acl="acl_mail:\n  warn\n    set acl_m_greylag_instance =\n"
-                 "    set acl_m_greylag_header =\n    set acl_c_greylag_name =\n  accept\n")
+                 "    set acl_m_greylag_header =\n    set acl_m_greylag_failed =\n    set acl_c_greylag_name =\n  accept\n")
     deferred(send(e, "alice@example.org", "bob@example.net")[0][0])
     time.sleep(DELAY + 0.2)
     accepted(e, *send(e, "alice@example.org", "bob@example.net", "carol@example.net"), count=2)
@@ -241,18 +300,19 @@ def names(t):
     deferred(send(e, "alice@example.org", "bob@example.net", address="203.0.113.1")[0][0])
     check("client=203.0.113.1 identity=203.0.113.0/24" in d.logged(), d.logged())
     sound(e)
-    server.asked.clear()
-    d, e = setup(t, folder="second", nameserver=server.address)
-    deferred(send(e, "alice@example.org", "bob@example.net")[0][0])
-    check(reverse("192.0.2.1") not in server.asked, "no query")
+    # Behind a proxy Exim looks names up by itself, so this client comes directly.
+    for settings, queries in ("", True), ("GREYLAG_CLIENT_NAME =\n", False):
+        server.asked.clear()
+        d, e = setup(t, settings=settings, folder=f"exim{queries}", nameserver=server.address)
+        deferred(send(e, "alice@example.org", "bob@example.net", address="127.0.0.7")[0][0])
+        equal(reverse("127.0.0.7") in server.asked, queries, f"{server.asked}")
 
 
 @test
 def name_server_away(t):
     """A name server that does not answer costs its time-out once a session."""
-    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent = taken("127.9.9.54")
     t.at_end(silent.close)
-    silent.bind(("127.9.9.54", 53))
     d, e = setup(t, settings="", nameserver="127.9.9.54")
     with Session(e) as session:
         session.mail("alice@example.org")
@@ -266,11 +326,13 @@ def name_server_away(t):
 @test
 def debian_configuration(t):
     for split in True, False:
-        d = t.daemon(f"greylist delay {DELAY}s\n")
-        t.folder.chmod(0o755)
-        d.folder.chmod(0o755)
-        e = DebianExim(t.folder / f"exim{split}", split, settings=(
-            f"GREYLAG_SOCKET = {d.socket}\nGREYLAG_STATEMENTS = {SHIPPED}/greylag.acl\n.include {macros(t)}\n"))
+        d, port = daemon(t)
+        settings = f"GREYLAG_SOCKET = 127.0.0.1:{port}\nGREYLAG_STATEMENTS = {SHIPPED}/greylag.acl\n"
+        if not split:
+            settings += f".include {macros(t)}\n"
+        e = DebianExim(t.folder / f"exim{split}", split, settings=settings)
+        if split:
+            shutil.copy(macros(t), e.etc / "exim4/conf.d/main")
         t.at_end(e.stop)
         e.update().start()
         deferred(send(e, "alice@example.org", "bob@example.net")[0][0])

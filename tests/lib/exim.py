@@ -209,6 +209,7 @@ class DebianExim(Exim):
         """settings: what an administrator would add to conf.d/main or to exim4.conf.localmacros."""
         shutil.copytree(self.root / "etc/exim4", self.etc / "exim4")
         (self.etc / "mailname").write_text("example.net\n")
+        (self.etc / "aliases").touch()
         (self.etc / "exim4/update-exim4.conf.conf").write_text(DEBCONF.format(split=str(self.split).lower()))
         where = "conf.d/main/000_localmacros" if self.split else "exim4.conf.localmacros"
         (self.etc / "exim4" / where).write_text(f"{DEBIAN_SETTINGS}{settings}\n")
@@ -225,13 +226,16 @@ class DebianExim(Exim):
 
 
 class Session(Client):
-    """An SMTP session that, by the PROXY protocol, comes from an address of one's choice."""
+    """An SMTP session that, by the PROXY protocol, comes from an address of one's choice,
+    or really from one in 127.0.0.0/8 other than 127.0.0.1."""
 
     def __init__(self, exim, address="192.0.2.1", helo="mx.example.org"):
         self.claimed = address
         super().__init__(exim.port, helo)
 
     def _get_socket(self, host, port, timeout):
+        if self.claimed.startswith("127."):
+            return socket.create_connection((host, port), timeout, (self.claimed, 0))
         s = socket.create_connection((host, port), timeout)
         family = "TCP6" if ":" in self.claimed else "TCP4"
         s.sendall(f"PROXY {family} {self.claimed} {'::1' if ':' in self.claimed else '127.0.0.1'} 4242 {port}\r\n".encode())

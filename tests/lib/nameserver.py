@@ -1,7 +1,10 @@
 """A name server for the tests: answers from a table, on a loopback address of its own."""
+import contextlib
 import socket
 import struct
 import threading
+
+from harness import Skip
 
 TYPES = {"A": 1, "PTR": 12}
 
@@ -14,19 +17,31 @@ def reverse(address):
     return ".".join(reversed(address.split("."))) + ".in-addr.arpa"
 
 
+def taken(address):
+    """The socket of a name server; nobody may serve names on all addresses here."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        s.bind((address, 53))
+    except OSError as error:
+        s.close()
+        raise Skip(f"{address}:53: {error}") from error
+    return s
+
+
 class NameServer:
     """records: {(name, "A" or "PTR"): value}; anything else does not exist."""
 
     def __init__(self, records, address="127.9.9.53"):
         self.records, self.address, self.asked = records, address, []
-        self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.s.bind((address, 53))
+        self.s = taken(address)
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
         while True:
             try:
                 query, client = self.s.recvfrom(4096)
+                if not query:
+                    return
                 self.s.sendto(self.answer(query), client)
             except OSError:
                 return
@@ -49,4 +64,6 @@ class NameServer:
         return query[:2] + struct.pack("!HHHHH", 0x8580 if known else 0x8583, 1, 0, 0, 0) + question
 
     def close(self):
+        with contextlib.suppress(OSError):  # it says "not connected", and wakes the thread
+            self.s.shutdown(socket.SHUT_RDWR)
         self.s.close()
