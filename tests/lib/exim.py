@@ -128,8 +128,8 @@ class Exim:
         for name in "nsswitch.conf", "hosts", "services", "protocols":
             if pathlib.Path("/etc", name).exists():
                 shutil.copy(pathlib.Path("/etc", name), self.etc)
-        users = pathlib.Path("/etc/passwd").read_text() + "Debian-exim:x:6903:6903::/:/bin/false\nbob:x:6904:8::/:/bin/false\n"
-        (self.etc / "passwd").write_text(users)
+        (self.etc / "passwd").write_text(pathlib.Path("/etc/passwd").read_text() +
+                                         "Debian-exim:x:6903:6903::/:/bin/false\nbob:x:6904:8::/:/bin/false\n")
         (self.etc / "group").write_text(pathlib.Path("/etc/group").read_text() + "Debian-exim:x:6903:\n")
         (self.etc / "alternatives").symlink_to(self.folder / "alternatives")
         shutil.copytree("/etc/alternatives", self.folder / "alternatives", symlinks=True)
