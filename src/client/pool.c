@@ -318,8 +318,10 @@ void pool_free(struct pool **pool)
 		return;
 	while (p->oldest)
 		pool_cancel(p, p->oldest);
-	while (p->idle)
-		drop_conn(p->idle);
+	for (struct pool_conn *c; (c = p->idle);) {
+		p->idle = c->next;
+		drop_conn(c);
+	}
 	loop_timer_cancel(&p->timer);
 	free(p);
 	*pool = NULL;
