@@ -22,18 +22,18 @@ struct door {
 	bool registered;
 };
 
-static bool no_header;
+static bool with_header;
 
-static int set_no_header(const char *value, struct buf *why)
+static int set_header(const char *value, struct buf *why)
 {
 	(void)value;
 	(void)why;
-	no_header = true;
+	with_header = true;
 	return 0;
 }
 
 static const struct door_option own[] = {
-	{ "no-header", NULL, "do not add X-Greylist: messages do not pass through the filter", set_no_header },
+	{ "header", NULL, "add X-Greylist; messages pass through the filter, see the manual", set_header },
 	{ 0 },
 };
 
@@ -80,7 +80,7 @@ static void on_answer(struct pool_ask *ask, const struct answer *answer)
 
 	s->asking = false;
 	buf_free(&s->question);
-	if (answer->kind == ANSWER_HEADER && !no_header)
+	if (answer->kind == ANSWER_HEADER && with_header)
 		session_set_header(&d->sessions, s, span_of(answer->text));
 	put_result(d, buf_span(&s->id), buf_span(&s->token), answer);
 }
@@ -223,7 +223,7 @@ static void on_ready(struct door *d)
 		return;
 	d->registered = true;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		if (!no_header || !strstr(rows[i], "data-line"))
+		if (with_header || !strstr(rows[i], "data-line"))
 			osmtpd_io_put(&d->io, (const struct span[]){ span_of("register"), span_of(rows[i]) }, 2);
 }
 

@@ -32,7 +32,7 @@ struct session {
 	struct pool_ask ask;
 
 	struct {
-		char id[OSMTPD_ID_MAX + 1], name[260], client[64], server[64], server_port[8], helo[520];
+		char id[OSMTPD_ID_MAX + 1], name[256], client[64], server[64], server_port[8], helo[256];
 		char message[OSMTPD_ID_MAX + 1], sender[1100], header[500], token[OSMTPD_ID_MAX + 1];
 	} storage;
 };

@@ -83,12 +83,14 @@ class OpenSMTPD:
         return self.process.poll() is None
 
     def filter_pid(self):
-        """Of the filter's process: the child that is no smtpd."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        for pid in (int(p) for t in tasks for p in t.read_text().split()):
-            if "smtpd" != pathlib.Path(f"/proc/{pid}/comm").read_text().strip():
+        """Of the filter's process, a descendant of smtpd."""
+        family = [self.process.pid]
+        for pid in family:
+            if "greylag" in pathlib.Path(f"/proc/{pid}/comm").read_text():
                 return pid
-        raise Failure(f"no filter among the children of smtpd: {self.logged()}")
+            for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                family += [int(child) for child in task.read_text().split()]
+        raise Failure(f"no filter below smtpd: {self.logged()}")
 
     def logged(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
