@@ -20,6 +20,7 @@ struct door {
 	struct osmtpd_io io;
 	struct sessions sessions;
 	bool registered;
+	bool crowded;			/* said that sessions are dropped */
 };
 
 static bool with_header;
@@ -160,14 +161,16 @@ static void on_data(struct door *d, const struct osmtpd_line *line)
 
 static void on_message_line(struct door *d, const struct osmtpd_line *line)
 {
-	const struct span reply = span_of("filter-dataline");
+	struct span fields[] = { span_of("filter-dataline"), line->session, line->token, line->value };
 	struct session *s = d->sessions.headers ? sessions_find(&d->sessions, line->session) : NULL;
 
 	if (s && s->header.n) {
-		osmtpd_io_put(&d->io, (const struct span[]){ reply, line->session, line->token, buf_span(&s->header) }, 4);
+		fields[3] = buf_span(&s->header);
+		osmtpd_io_put(&d->io, fields, 4);
+		fields[3] = line->value;
 		session_clear_header(&d->sessions, s);
 	}
-	osmtpd_io_put(&d->io, (const struct span[]){ reply, line->session, line->token, line->value }, 4);
+	osmtpd_io_put(&d->io, fields, 4);
 }
 
 /* --- Sessions ----------------------------------------------------------------------- */
@@ -179,18 +182,26 @@ static void drop(struct door *d, struct session *s)
 	sessions_remove(&d->sessions, s);
 }
 
+static void drop_oldest(struct door *d)
+{
+	struct session *s = d->sessions.oldest;
+
+	if (!d->crowded)
+		log_msg(LOG_LEVEL_WARNING, "more than %d sessions: the oldest are forgotten", SESSIONS_MAX);
+	d->crowded = true;
+	if (s->asking)
+		put_failure(d, buf_span(&s->id), buf_span(&s->token));
+	drop(d, s);
+}
+
 static void on_connect(struct door *d, const struct osmtpd_line *line)
 {
 	struct session *s = sessions_find(&d->sessions, line->session);
 
 	if (s)
 		drop(d, s);
-	if (d->sessions.count == SESSIONS_MAX) {
-		s = d->sessions.oldest;
-		if (s->asking)
-			put_failure(d, buf_span(&s->id), buf_span(&s->token));
-		drop(d, s);
-	}
+	if (d->sessions.count == SESSIONS_MAX)
+		drop_oldest(d);
 	s = sessions_add(&d->sessions, line->session);
 	if (!s) {
 		log_msg(LOG_LEVEL_ERROR, "no memory for a session");
@@ -262,10 +273,14 @@ static void after_turn(void *arg)
 
 static int start(struct door *d, struct buf *why)
 {
-	const struct log_options log = { .target = LOG_TO_STDERR, .ident = "greylag-opensmtpd", .level = LOG_LEVEL_INFO };
+	static const int ignored[] = { SIGPIPE, SIGHUP, SIGINT, SIGTERM };
+	const struct log_options log = { .target = LOG_TO_STDERR, .ident = "greylag-opensmtpd",
+					 .level = LOG_LEVEL_INFO };
 
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
+	/* What stops smtpd often reaches its whole process group; smtpd has mail to put
+	 * away first, and would miss a filter meanwhile. */
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
 	if (log_open(&log, why) != 0)
 		return -1;
 	d->loop = loop_new(why);

@@ -1,13 +1,13 @@
 #include "doors/osmtpdsession.h"
 
-static struct session **bucket(const struct sessions *t, struct span id)
+static size_t bucket(struct span id)
 {
-	return (struct session **)&t->buckets[span_hash(id, 0) % SESSION_BUCKETS];
+	return span_hash(id, 0) % SESSION_BUCKETS;
 }
 
 struct session *sessions_find(const struct sessions *t, struct span id)
 {
-	struct session *s = *bucket(t, id);
+	struct session *s = t->buckets[bucket(id)];
 
 	while (s && !span_eq(buf_span(&s->id), id))
 		s = s->next;
@@ -44,7 +44,7 @@ struct session *sessions_add(struct sessions *t, struct span id)
 		return NULL;
 	texts_init(s);
 	set(&s->id, id);
-	struct session **b = bucket(t, id);
+	struct session **b = &t->buckets[bucket(id)];
 	s->next = *b;
 	*b = s;
 	s->older = t->newest;
@@ -59,7 +59,7 @@ struct session *sessions_add(struct sessions *t, struct span id)
 
 void sessions_remove(struct sessions *t, struct session *s)
 {
-	struct session **b = bucket(t, buf_span(&s->id));
+	struct session **b = &t->buckets[bucket(buf_span(&s->id))];
 
 	while (*b != s)
 		b = &(*b)->next;

@@ -32,6 +32,7 @@ mount -t overlay overlay -o "lowerdir=/var,upperdir=$2/layers/var,workdir=$2/lay
 mount -t tmpfs -o mode=755 tmpfs /run
 mount --bind "$2/passwd" /etc/passwd
 mount --bind "$2/group" /etc/group
+mount --bind "$2/resolv.conf" /etc/resolv.conf
 mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd
 chmod 711 /var/lib/opensmtpd/empty /var/spool/smtpd
 exec /usr/sbin/smtpd -d -f "$3"
@@ -56,6 +57,8 @@ class OpenSMTPD:
                            ("group", "{0}:x:{1}:\n")):
             ours = "".join(line.format(*account) for account in ACCOUNTS.items())
             (self.folder / name).write_text(pathlib.Path("/etc", name).read_text() + ours)
+        # The names of its clients from /etc/hosts alone: a name server may take its time.
+        (self.folder / "resolv.conf").write_text("lookup file\n")
         self.config = self.folder / "smtpd.conf"
         self.config.write_text(CONFIG.format(filter=filter, port=self.port, listen=listen, more=more,
                                              folder=self.folder))
