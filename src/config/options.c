@@ -46,7 +46,7 @@ static const struct option options[] = {
 	{ "on-store-failure", NULL, OPTION_WORD, FIELD(on_store_failure), .initial = "pass", .values = "pass | defer", .words = failures,
 	  .doc = "The verdict when the store fails or does not answer within its deadline." },
 	{ "on-malformed", NULL, OPTION_WORD, FIELD(on_malformed), .initial = "pass", .values = "pass | defer", .words = failures,
-	  .doc = "The verdict on a request that cannot be judged: no usable client address, control bytes, values of absurd length." },
+	  .doc = "The verdict on a request that cannot be judged: it has no usable client address." },
 	{ "reply", "defer", OPTION_TEXT, FIELD(reply_defer), .initial = "DEFER_IF_PERMIT", .values = "DEFER_IF_PERMIT | DEFER | 4xx",
 	  .check = optioncheck_defer, .doc = "The action that defers. DEFER_IF_PERMIT lets Postfix refuse for good what it would "
 	  "refuse anyway; a code such as 451 is given at once." },

@@ -69,10 +69,8 @@ static enum step well_formed(struct judging *j)
 {
 	const struct request *r = j->request;
 
-	if (r->faults & REQUEST_BAD_BYTES || r->client.family == 0)
+	if (r->client.family == 0)
 		return verdict(j, j->policy->on_malformed, REASON_MALFORMED);
-	if (r->faults & REQUEST_OVERSIZE)
-		return verdict(j, j->policy->on_malformed, REASON_OVERSIZE);
 	return STEP_ON;
 }
 
@@ -221,7 +219,7 @@ static enum step correspondents(struct judging *j)
 	mailaddr_sender(&from, j->request->sender, buf_span(&to));
 	if (to.over || from.over || !key_triplet(&d->triplet_key, identity_span(&d->identity),
 						 buf_span(&from), buf_span(&to)))
-		return verdict(j, j->policy->on_malformed, REASON_OVERSIZE);
+		return verdict(j, j->policy->on_malformed, REASON_MALFORMED);
 	return STEP_ON;
 }
 
@@ -326,7 +324,7 @@ static enum step triplet(struct judging *j)
 /* The order of judgement, from top to bottom: the first step that decides ends it. */
 static enum step (*const order[])(struct judging *) = {
 	at_stage,		/* greylisting acts at RCPT, DATA and end of message */
-	well_formed,		/* no usable client address, control bytes, oversize values */
+	well_formed,		/* a usable client address */
 	authenticated,		/* RFC 6647 section 5.7 */
 	rules,			/* allow and block end here, defer brings its own times */
 	null_sender,		/* at RCPT: left for DATA */
@@ -424,7 +422,6 @@ bool decision_remember(const struct policy *p, const struct decision *d, int64_t
 	case REASON_STAGE:
 	case REASON_NO_RECIPIENT:
 	case REASON_MALFORMED:
-	case REASON_OVERSIZE:
 	case REASON_STORE_FAILURE:
 	case REASON_STORE_TIMEOUT:
 	case REASON_OVERLOAD:

@@ -2,6 +2,10 @@
 
 static const char null_part[] = "<>";
 
+/* Longest sender or recipient in a key; of longer ones a hash stands for the rest. */
+#define ADDRESS_PART 1040
+#define ADDRESS_CUT 1000
+
 static bool must_escape(char c)
 {
 	return ascii_control(c) || c == ' ' || c == '%';
@@ -28,6 +32,21 @@ static void add_part(struct buf *b, struct span part)
 	}
 }
 
+static void add_address(struct buf *b, struct span address)
+{
+	char text[ADDRESS_PART + 1];
+	struct buf part = BUF_ON(text);
+
+	add_part(&part, address);
+	if (!part.over) {
+		buf_addspan(b, buf_span(&part));
+		return;
+	}
+	buf_add(b, text, ADDRESS_CUT);
+	buf_adds(b, "%~");
+	buf_addu(b, span_hash(address, 0));
+}
+
 static bool finish(struct key *k, const struct buf *b)
 {
 	k->n = b->over ? 0 : b->n;
@@ -49,9 +68,9 @@ bool key_triplet(struct key *k, struct span identity, struct span sender, struct
 	struct buf b = buf_on(k->text, sizeof k->text);
 
 	key_prefix(&b, KEY_KIND_TRIPLET, identity);
-	add_part(&b, sender);
+	add_address(&b, sender);
 	buf_addc(&b, ' ');
-	add_part(&b, recipient);
+	add_address(&b, recipient);
 	return finish(k, &b);
 }
 

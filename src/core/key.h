@@ -4,7 +4,8 @@
  *   t IDENTITY SENDER RECIPIENT     a triplet
  *
  * The parts are separated by one space; bytes up to 0x20, 0x7f and '%' within
- * a part are written as %XX, an empty part (null sender) as "<>". */
+ * a part are written as %XX, an empty part (null sender) as "<>". Of an
+ * address over 1,040 bytes the first 1,000 and "%~" with a hash are kept. */
 #ifndef GREYLAG_CORE_KEY_H
 #define GREYLAG_CORE_KEY_H
 

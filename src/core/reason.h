@@ -28,8 +28,7 @@ enum verdict {
 	X(TRANSACTION, "transaction", "follows the verdict on an earlier recipient of the transaction") \
 	X(STAGE, "stage", "asked at a stage where greylisting decides nothing") \
 	X(NO_RECIPIENT, "no-recipient", "the request names no recipient") \
-	X(MALFORMED, "malformed", "the request cannot be judged: client address unusable or control bytes in it") \
-	X(OVERSIZE, "oversize", "a value of the request is longer than any that mail uses") \
+	X(MALFORMED, "malformed", "the request cannot be judged: it has no usable client address") \
 	X(STORE_FAILURE, "store-failure", "the store could not be read or written") \
 	X(STORE_TIMEOUT, "store-timeout", "the store did not answer within its deadline") \
 	X(OVERLOAD, "overload", "more requests in flight than can be held")

@@ -20,14 +20,8 @@ enum stage {
 	STAGE_OTHER,		/* VRFY, ETRN, or a word we do not know */
 };
 
-enum {
-	REQUEST_BAD_BYTES = 1,	/* a NUL or another control byte in a value that counts */
-	REQUEST_OVERSIZE = 2,	/* a value over its maximum; the value is empty then */
-};
-
 struct request {
 	enum stage stage;	/* STAGE_RCPT when the attribute is missing */
-	unsigned faults;	/* REQUEST_... bits */
 	struct netaddr client;	/* family 0: missing or unusable, client_text has what came */
 	struct span client_text;
 	struct span client_name;	/* forward-confirmed; empty when there is none ("unknown") */

@@ -41,25 +41,12 @@ static const struct attribute {
 	{ SPAN("server_port"), offsetof(struct request, server_port), REQUEST_WORD_MAX },
 };
 
-static bool has_control(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (ascii_control(s.p[i]))
-			return true;
-	return false;
-}
-
 static void set_attribute(struct request *r, const struct attribute *a, struct span value)
 {
 	struct span *field = (struct span *)((char *)r + a->offset);
 
-	*field = value;
-	if (has_control(value))
-		r->faults |= REQUEST_BAD_BYTES;
-	if (value.n > a->most) {
-		r->faults |= REQUEST_OVERSIZE;
-		*field = span_make("", 0);
-	}
+	/* The end of an address says more than its beginning. */
+	*field = value.n > a->most ? span_from(value, value.n - a->most) : value;
 }
 
 static enum stage stage_of(struct span word)

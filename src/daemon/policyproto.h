@@ -11,9 +11,9 @@
 size_t policyproto_frame(struct span in, size_t *scanned);
 
 /* Reads one framed request into *out, whose spans borrow from it. Unknown
- * attributes and lines without '=' are passed over (*junk counts the latter);
- * values over their maximum or with control bytes set out->faults. Of an
- * attribute that comes twice the last counts. Returns 0, or -1 with the
+ * attributes and lines without '=' are passed over (*junk counts the latter).
+ * Of a value over its maximum the end is kept: what a stranger writes must not be a
+ * way round being judged. Of an attribute that comes twice the last counts. Returns 0, or -1 with the
  * reason in why when it is not a policy request at all: "request" missing or
  * of another kind. Then the connection should be closed without an answer,
  * which Postfix takes as trouble. */

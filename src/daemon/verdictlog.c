@@ -83,7 +83,6 @@ static enum log_level level_of(const struct inquiry *q)
 {
 	switch (q->decision.reason) {
 	case REASON_MALFORMED:
-	case REASON_OVERSIZE:
 	case REASON_STORE_FAILURE:
 	case REASON_STORE_TIMEOUT:
 	case REASON_OVERLOAD:

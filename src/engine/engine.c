@@ -370,12 +370,10 @@ static void complete_request(struct inquiry *q)
 
 	q->sender = buf_on(q->sender_text, sizeof q->sender_text);
 	q->recipient = buf_on(q->recipient_text, sizeof q->recipient_text);
-	if (names_ascii(&q->sender, r->sender))
+	if (names_ascii(&q->sender, r->sender) && !q->sender.over)
 		r->sender = buf_span(&q->sender);
-	if (names_ascii(&q->recipient, r->recipient))
+	if (names_ascii(&q->recipient, r->recipient) && !q->recipient.over)
 		r->recipient = buf_span(&q->recipient);
-	if (q->sender.over || q->recipient.over)
-		r->faults |= REQUEST_OVERSIZE;
 	clientcache_complete(q->engine->clients, q->engine->options.names, r);
 }
 
