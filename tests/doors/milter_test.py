@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Failure, Tests, check, equal, wait_for
+from harness import LIMIT, Failure, Skip, Tests, ask_once, check, equal, wait_for
 from mta import Client, Session, attempt, send
 from postfix import Postfix
 from sendmail import Sendmail
@@ -38,8 +39,9 @@ class Milter:
         self.start()
 
     def start(self):
+        before = self.logged().count("serves on")
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stderr=open(self.folder / "log", "ab"))
-        wait_for(lambda: "serves on" in self.logged() and self.alive(), f"the milter ({self.logged()})")
+        wait_for(lambda: self.logged().count("serves on") > before and self.alive(), "the milter")
 
     def alive(self):
         if self.process.poll() is not None:
@@ -47,7 +49,8 @@ class Milter:
         return True
 
     def logged(self):
-        return (self.folder / "log").read_text(errors="replace")
+        log = self.folder / "log"
+        return log.read_text(errors="replace") if log.exists() else ""
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:
@@ -435,6 +438,46 @@ def broken_packets(t):
         w.s.sendall(bytes([byte]))
     equal(w.reply()[0], "y", "byte by byte")
     check(m.alive(), "it lives")
+
+
+@test
+def as_libmilter_does(t):
+    """The same packets to libmilter and to greylag-milter give the same packets back."""
+    source = pathlib.Path(__file__).with_name("libmilter_reference.c")
+    program, place = t.folder / "reference", t.folder / "reference.socket"
+    built = subprocess.run(["cc", "-o", program, source, "-lmilter", "-lpthread"], capture_output=True, text=True)
+    if built.returncode:
+        raise Skip(f"libmilter-dev is not there: {built.stderr[:200]}")
+    process = subprocess.Popen([program, str(place)], stdin=subprocess.DEVNULL)
+    t.at_end(process.kill)
+    wait_for(place.exists, "the reference")
+    d, m = alone(t, 'greylist delay 1s\nreply text "Greylisted, 100%% sure"\n')
+
+    def conversation(where, version, steps):
+        """All replies, as (command, data); the header's value and the macros asked for are left out."""
+        w, out = Wire(types.SimpleNamespace(socket=where), version=version, actions=0x1ff if version > 3 else 0x3f, steps=steps), []
+        out.append((w.chosen[0], w.chosen[1] & 1, w.chosen[2]))
+        for command, data in (("C", b"mx.example.org\x004\x00\x19192.0.2.1\0"), ("H", b"mx.example.org\0"),
+                              ("M", b"<alice@example.org>\0SIZE=1\0"), ("R", b"<bob@example.net>\0"),
+                              ("R", b"<carol@example.net>\0"), ("A", b""), ("D", b"Mi\0abc\0"),
+                              ("M", b"<bob@example.org>\0"), ("R", b"<bob@example.net>\0"), ("T", b""), ("E", b"")):
+            if command == "T" and version < 4:
+                continue
+            w.send(command, data)
+            silent = {"A": 1, "D": 1, "C": w.chosen[2] & 0x1000, "H": w.chosen[2] & 0x2000, "M": w.chosen[2] & 0x4000}
+            while not silent.get(command):
+                got = w.reply()
+                out.append((command, got[0], got[1] if got[0] != "i" else got[1].split(b"\0X-Greylist\0")[0]))
+                if got[0] not in "ih":
+                    break
+        w.send("Q")
+        return out
+    for version, steps in ((6, 0x1fffff), (6, 0x7f), (4, 0x3ff), (6, 0x30)):
+        ask_once(d.socket, client_address="192.0.2.1", client_name="mx.example.org", sender="bob@example.org", recipient="bob@example.net")
+        time.sleep(1.1)
+        equal(conversation(m.socket, version, steps), conversation(place, version, steps), f"version {version}, {steps:#x}")
+        subprocess.run([t.args.greylag, "--socket", str(d.control), "forget", "client", "*", "--all"], check=True,
+                       capture_output=True)
 
 
 @test
