@@ -212,7 +212,7 @@ def postfix_while_parts_restart(t):
     deferred(reply)
     p.stop()
     p.start()
-    (reply,), _ = send(p, "alice@example.org", "bob@example.net")
+    (reply,), _ = send(p, "dave@example.org", "bob@example.net")
     deferred(reply)
 
 
