@@ -169,11 +169,13 @@ static int serve(const struct arguments *a, struct config *config)
 		if (server_run(&s) != 0)
 			status = EXIT_UNAVAILABLE;
 	}
-	server_stop(&s);
+	bool ended = server_stop(&s);
 	names_free(&s.names);
 	loop_free(&s.loop);
 	log_msg(LOG_LEVEL_NOTICE, "stopped");
 	log_close();
+	if (!ended)
+		_exit(status);
 	return status;
 }
 

@@ -211,7 +211,7 @@ int server_run(struct server *s)
 	return loop_run(s->loop);
 }
 
-void server_stop(struct server *s)
+bool server_stop(struct server *s)
 {
 	uint64_t limit = clock_mono(&clock_system) + STOP_LIMIT_MS * (uint64_t)CLOCK_NS_PER_MS;
 
@@ -224,7 +224,8 @@ void server_stop(struct server *s)
 		left = conn_close_idle(s) + control_close_all(s);
 	}
 	conn_close_all(s);
-	store_close(&s->store);
+	bool ended = store_close(&s->store);
 	engine_free(&s->engine);
 	conn_reap(s);
+	return ended;
 }

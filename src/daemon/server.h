@@ -59,8 +59,9 @@ int server_open_log(const struct server *s, const struct config *config, struct 
 int server_start(struct server *s, struct config *config, struct buf *why);
 /* Runs until SIGTERM or SIGINT. */
 int server_run(struct server *s);
-/* Answers what is on its way, closes everything, the store last. */
-void server_stop(struct server *s);
+/* Answers what is on its way, closes everything, the store last; false when the store
+ * hangs (store_close). */
+bool server_stop(struct server *s);
 
 /* Reads the configuration anew and swaps it in. Findings go to the log and, one
  * a line, to findings (may be NULL). Returns 0, or -1: the running configuration stays. */

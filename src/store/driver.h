@@ -22,7 +22,8 @@ struct store_ops {
 	struct store_driver *(*open)(struct store *store, const struct store_options *options,
 				     struct buf *why);
 	/* Completes all that is pending, within STORE_CLOSE_S, then frees. */
-	void (*close)(struct store_driver *d);
+	/* False when a thread of its own hangs and could not be ended. */
+	bool (*close)(struct store_driver *d);
 	enum store_status (*get)(struct store_driver *d, struct store_get *op);
 	enum store_status (*merge)(struct store_driver *d, struct store_merge *op);
 	/* False while merge_later would lose what it is given. */

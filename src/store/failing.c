@@ -201,7 +201,7 @@ static struct store_driver *open_failing(struct store *store, const struct store
 	return &f->driver;
 }
 
-static void close_failing(struct store_driver *d)
+static bool close_failing(struct store_driver *d)
 {
 	struct failing *f = failing_of(d);
 
@@ -213,6 +213,7 @@ static void close_failing(struct store_driver *d)
 	f->memory->ops->close(f->memory);
 	free(f->waiting);
 	free(f);
+	return true;
 }
 
 static enum store_status get(struct store_driver *d, struct store_get *op)

@@ -184,7 +184,7 @@ struct store_driver *memory_open(struct store *store, const struct store_options
 	return &m->driver;
 }
 
-static void close_memory(struct store_driver *d)
+static bool close_memory(struct store_driver *d)
 {
 	struct memory *m = memory_of(d);
 
@@ -194,6 +194,7 @@ static void close_memory(struct store_driver *d)
 		free(n);
 	}
 	free(m);
+	return true;
 }
 
 static enum store_status get(struct store_driver *d, struct store_get *op)

@@ -133,7 +133,7 @@ static void free_driver(struct rocksdb_driver *r)
 	free(r);
 }
 
-static void close_rocksdb(struct store_driver *d)
+static bool close_rocksdb(struct store_driver *d)
 {
 	struct rocksdb_driver *r = driver_of(d);
 	uint64_t until = thread_now_ns() + STORE_CLOSE_S * (uint64_t)CLOCK_NS_PER_S;
@@ -144,12 +144,13 @@ static void close_rocksdb(struct store_driver *d)
 		rocksdb_reader_free(&r->reader);
 		rocksdb_writer_free(&r->writer);
 		free_driver(r);
-		return;
+		return true;
 	}
 	log_msg(LOG_LEVEL_ERROR, "store %.100s: its disk does not answer; closing without it",
 		r->db.folder);
 	rocksdb_reader_abandon(r->reader);
 	rocksdb_writer_abandon(r->writer);
+	return false;
 }
 
 static struct store_driver *open_rocksdb(struct store *store, const struct store_options *options,

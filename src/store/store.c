@@ -117,18 +117,19 @@ struct store *store_open(const struct store_options *options, struct buf *why)
 	return s;
 }
 
-void store_close(struct store **store)
+bool store_close(struct store **store)
 {
 	struct store *s = *store;
 
 	if (!s)
-		return;
+		return true;
 	flush_later(s);
 	s->closing = true;
 	loop_timer_cancel(&s->later_timer);
 	census_stop(s->census);
-	s->driver->ops->close(s->driver);
+	bool ended = s->driver->ops->close(s->driver);
 	free_store(store);
+	return ended;
 }
 
 /* --- Get and merge --------------------------------------------------------- */

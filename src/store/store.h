@@ -114,8 +114,10 @@ struct store;
  * writable, locked by another process, damaged (and how to repair it). */
 struct store *store_open(const struct store_options *options, struct buf *why);
 /* Completes what is pending (merges are written and synced), then closes. Takes
- * at most STORE_CLOSE_S: what a hanging disk still holds then fails. */
-void store_close(struct store **store);
+ * at most STORE_CLOSE_S: what a hanging disk still holds then fails. False when
+ * threads are left that hang: the process should end by _exit, because they use
+ * what exit would take down. */
+bool store_close(struct store **store);
 
 /* Reads up to STORE_GET_MAX keys. Mostly completes at once (STORE_DONE). */
 enum store_status store_get(struct store *s, struct store_get *op);
