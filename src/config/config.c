@@ -175,7 +175,7 @@ static void derive_policy(struct config *c)
 		.greylist = { s->greylist_delay_s, s->greylist_window_s, s->greylist_keep_s },
 		.identity = (enum identity_mode)s->identity,
 		.ipv4_bits = (unsigned)s->identity_ipv4_prefix, .ipv6_bits = (unsigned)s->identity_ipv6_prefix,
-		.observe = s->mode == 1,
+		.trust_delivery = s->greylist_trust == 1, .observe = s->mode == 1,
 		.on_store_failure = (enum verdict)s->on_store_failure,
 		.on_malformed = (enum verdict)s->on_malformed,
 	};

@@ -30,6 +30,7 @@ struct settings {
 	int64_t greylist_delay_s;
 	int64_t greylist_window_s;
 	int64_t greylist_keep_s;
+	unsigned greylist_trust;		/* 0 retry, 1 delivery */
 	unsigned identity;			/* enum identity_mode */
 	uint64_t identity_ipv4_prefix;
 	uint64_t identity_ipv6_prefix;

@@ -9,6 +9,7 @@
 static const struct option_word identities[] = {
 	{ "host", IDENTITY_HOST }, { "network", IDENTITY_NETWORK }, { "address", IDENTITY_ADDRESS }, { NULL, 0 } };
 static const struct option_word modes[] = { { "enforce", 0 }, { "observe", 1 }, { NULL, 0 } };
+static const struct option_word trusts[] = { { "retry", 0 }, { "delivery", 1 }, { NULL, 0 } };
 static const struct option_word failures[] = {
 	{ "pass", VERDICT_PASS }, { "defer", VERDICT_DEFER }, { NULL, 0 } };
 static const struct option_word durabilities[] = { { "synced", 0 }, { "lazy", 1 }, { NULL, 0 } };
@@ -34,6 +35,9 @@ static const struct option options[] = {
 	  .most = 60 * DAY, .doc = "How long after the first attempt a retry still passes; one that comes later counts as a first attempt." },
 	{ "greylist", "keep", OPTION_SECONDS, FIELD(greylist_keep_s), .initial = "36d", .values = "7d..3650d", .least = 7 * DAY,
 	  .most = 3650 * DAY, .doc = "How long a sender that has passed is remembered after its last mail. RFC 6647 asks for a week at least." },
+	{ "greylist", "trust", OPTION_WORD, FIELD(greylist_trust), .initial = "retry", .values = "retry | delivery", .words = trusts,
+	  .doc = "When a client is trusted: after its first good retry, or only when the mail was kept. delivery needs a door that "
+		 "reports the end of a mail; greylag-milter does." },
 	{ "identity", NULL, OPTION_WORD, FIELD(identity), .initial = "host", .values = "host | network | address", .words = identities,
 	  .doc = "Who counts as one sender: the registrable domain of the forward-confirmed host name, or else the network "
 		 "(host); always the network; always the exact address." },

@@ -270,10 +270,21 @@ static enum step deferred_transaction(struct judging *j)
 	return defer(j, REASON_TRANSACTION, j->facts->transaction.passes_at);
 }
 
-/* The retry was good: the triplet passes, and the client is trusted from now on
- * (RFC 6647 section 5.1), altogether when its name is confirmed and not dynamic,
- * and in any case as its exact address, so that a name server's bad moment does
- * not make it a stranger. */
+/* The client is trusted from now on (RFC 6647 section 5.1), altogether when its name is
+ * confirmed and not dynamic, and in any case as its exact address, so that a name
+ * server's bad moment does not make it a stranger. */
+static void write_trust(struct judging *j, struct record pass)
+{
+	pass.generation = generation(&j->facts->address, j->now);
+	write(j, KEY_SLOT_ADDRESS, pass, true);
+	if (j->decision->allowed_key.n) {
+		pass.generation = generation(&j->facts->allowed, j->now);
+		write(j, KEY_SLOT_ALLOWED, pass, true);
+	}
+	j->decision->durable = true;
+}
+
+/* The retry was good. */
 static enum step first_pass(struct judging *j)
 {
 	const struct record *triplet = &j->facts->triplet.record;
@@ -283,12 +294,8 @@ static enum step first_pass(struct judging *j)
 
 	write(j, KEY_SLOT_TRIPLET, pass, false);
 	pass.first_seen = first;
-	pass.generation = generation(&j->facts->address, j->now);
-	write(j, KEY_SLOT_ADDRESS, pass, true);
-	if (j->decision->allowed_key.n) {
-		pass.generation = generation(&j->facts->allowed, j->now);
-		write(j, KEY_SLOT_ALLOWED, pass, true);
-	}
+	if (!j->policy->trust_delivery)
+		write_trust(j, pass);
 	j->decision->delayed_s = j->now - first;
 	j->decision->durable = true;
 	return verdict(j, VERDICT_PASS, REASON_RETRIED);
@@ -321,10 +328,61 @@ static enum step triplet(struct judging *j)
 	return defer(j, REASON_EARLY, passes_at);
 }
 
+/* The mail of a transaction that passed has been kept. */
+static enum step delivered(struct judging *j)
+{
+	struct record pass = { .first_seen = j->now, .last_seen = j->now, .passed_at = j->now,
+			       .expires = j->now + j->times.keep_s, .passed = 1 };
+
+	if (needs(j, FACT_TRANSACTION) != STEP_ON)
+		return STEP_NEEDS;
+	if (j->facts->transaction.found && j->facts->transaction.unproved) {
+		client(j);
+		enum step s = stored(j, FACT_ALLOWED | FACT_ADDRESS);
+		if (s != STEP_ON)
+			return s;
+		write_trust(j, pass);
+	}
+	return verdict(j, VERDICT_PASS, REASON_DELIVERED);
+}
+
+/* A new generation of a record that has not passed takes the place of trust. */
+static void write_distrust(struct judging *j, enum key_slot slot, const struct fact_record *f)
+{
+	if (!is_trusted(f, j->now))
+		return;
+	write(j, slot, (struct record){ .generation = f->record.generation + 1, .first_seen = j->now, .last_seen = j->now,
+					.expires = j->now + j->times.window_s, .blocked = 1 }, true);
+	j->decision->durable = true;
+}
+
+static enum step misbehaved(struct judging *j)
+{
+	client(j);
+	enum step s = stored(j, FACT_ALLOWED | FACT_ADDRESS);
+	if (s != STEP_ON)
+		return s;
+	write_distrust(j, KEY_SLOT_ALLOWED, &j->facts->allowed);
+	write_distrust(j, KEY_SLOT_ADDRESS, &j->facts->address);
+	return verdict(j, VERDICT_PASS, REASON_DISTRUSTED);
+}
+
+static enum step report(struct judging *j)
+{
+	switch (j->request->report) {
+	case REPORT_NONE: break;
+	case REPORT_ACCEPTED: return delivered(j);
+	case REPORT_ABORTED: return verdict(j, VERDICT_PASS, REASON_ABORTED);
+	case REPORT_MISBEHAVED: return misbehaved(j);
+	}
+	return STEP_ON;
+}
+
 /* The order of judgement, from top to bottom: the first step that decides ends it. */
 static enum step (*const order[])(struct judging *) = {
 	at_stage,		/* greylisting acts at RCPT, DATA and end of message */
 	well_formed,		/* a usable client address */
+	report,			/* a door tells something, and asks nothing */
 	authenticated,		/* RFC 6647 section 5.7 */
 	rules,			/* allow and block end here, defer brings its own times */
 	null_sender,		/* at RCPT: left for DATA */
@@ -407,12 +465,14 @@ bool decision_remember(const struct policy *p, const struct decision *d, int64_t
 	case REASON_NEW:
 	case REASON_EARLY:
 	case REASON_LAPSED:
-		*out = (struct fact_transaction){ true, VERDICT_DEFER, now + d->wait_s };
+		*out = (struct fact_transaction){ .found = true, .verdict = VERDICT_DEFER, .passes_at = now + d->wait_s };
 		return true;
 	case REASON_RETRIED:
 	case REASON_KNOWN:
+		*out = (struct fact_transaction){ .found = true, .verdict = VERDICT_PASS, .unproved = p->trust_delivery };
+		return true;
 	case REASON_ALLOWED:
-		*out = (struct fact_transaction){ true, VERDICT_PASS, 0 };
+		*out = (struct fact_transaction){ .found = true, .verdict = VERDICT_PASS };
 		return true;
 	case REASON_ALLOW_RULE:
 	case REASON_BLOCK_RULE:
@@ -421,6 +481,9 @@ bool decision_remember(const struct policy *p, const struct decision *d, int64_t
 	case REASON_TRANSACTION:
 	case REASON_STAGE:
 	case REASON_NO_RECIPIENT:
+	case REASON_DELIVERED:
+	case REASON_ABORTED:
+	case REASON_DISTRUSTED:
 	case REASON_MALFORMED:
 	case REASON_STORE_FAILURE:
 	case REASON_STORE_TIMEOUT:

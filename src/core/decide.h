@@ -31,6 +31,7 @@ struct fact_transaction {
 	bool found;
 	enum verdict verdict;		/* VERDICT_PASS or VERDICT_DEFER */
 	int64_t passes_at;		/* when deferred: a retry passes from here on */
+	bool unproved;			/* passed, but the client is trusted when the mail was kept */
 };
 
 struct facts {

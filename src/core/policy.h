@@ -22,6 +22,7 @@ struct policy {
 	enum identity_mode identity;
 	unsigned ipv4_bits;
 	unsigned ipv6_bits;
+	bool trust_delivery;		/* trust a client when a door reports that its mail was kept */
 	bool observe;			/* decide and log, but let everything pass */
 	enum verdict on_store_failure;	/* VERDICT_PASS or VERDICT_DEFER */
 	enum verdict on_malformed;	/* the same */

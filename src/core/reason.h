@@ -28,6 +28,9 @@ enum verdict {
 	X(TRANSACTION, "transaction", "follows the verdict on an earlier recipient of the transaction") \
 	X(STAGE, "stage", "asked at a stage where greylisting decides nothing") \
 	X(NO_RECIPIENT, "no-recipient", "the request names no recipient") \
+	X(DELIVERED, "delivered", "a door reports that the mail was kept") \
+	X(ABORTED, "aborted", "a door reports that the mail was given up before its end") \
+	X(DISTRUSTED, "distrusted", "a door reports that the client misbehaves: it is a stranger again") \
 	X(MALFORMED, "malformed", "the request cannot be judged: it has no usable client address") \
 	X(STORE_FAILURE, "store-failure", "the store could not be read or written") \
 	X(STORE_TIMEOUT, "store-timeout", "the store did not answer within its deadline") \

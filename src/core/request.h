@@ -20,8 +20,17 @@ enum stage {
 	STAGE_OTHER,		/* VRFY, ETRN, or a word we do not know */
 };
 
+/* greylag_report: what a door has to tell instead of a question. */
+enum report {
+	REPORT_NONE,
+	REPORT_ACCEPTED,	/* the transaction's mail reached its end and was kept */
+	REPORT_ABORTED,		/* it did not */
+	REPORT_MISBEHAVED,	/* the client talks before the greeting, hangs up in it, ... */
+};
+
 struct request {
 	enum stage stage;	/* STAGE_RCPT when the attribute is missing */
+	enum report report;
 	struct netaddr client;	/* family 0: missing or unusable, client_text has what came */
 	struct span client_text;
 	struct span client_name;	/* forward-confirmed; empty when there is none ("unknown") */

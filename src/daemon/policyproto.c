@@ -69,6 +69,19 @@ static bool is_name(struct span name, const char *literal, size_t length)
 }
 #define IS(name, literal) is_name(name, literal, sizeof(literal) - 1)
 
+static enum report report_of(struct span word)
+{
+	static const struct { struct span word; enum report report; } reports[] = {
+		{ SPAN("accepted"), REPORT_ACCEPTED }, { SPAN("aborted"), REPORT_ABORTED },
+		{ SPAN("misbehaved"), REPORT_MISBEHAVED },
+	};
+
+	for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)
+		if (span_eq(word, reports[i].word))
+			return reports[i].report;
+	return REPORT_NONE;
+}
+
 /* Attributes that are not simply a span. */
 static void set_special(struct request *r, struct span name, struct span value)
 {
@@ -76,6 +89,8 @@ static void set_special(struct request *r, struct span name, struct span value)
 		r->stage = stage_of(value);
 	else if (IS(name, "etrn_domain"))
 		r->has_etrn_domain = true;
+	else if (IS(name, "greylag_report"))
+		r->report = report_of(value);
 	else if (IS(name, "greylag_once"))
 		r->once = IS(value, "1");
 }

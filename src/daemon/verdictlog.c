@@ -100,6 +100,9 @@ static enum log_level level_of(const struct inquiry *q)
 	case REASON_NULL_SENDER:
 	case REASON_TRANSACTION:
 	case REASON_NO_RECIPIENT:
+	case REASON_DELIVERED:
+	case REASON_ABORTED:
+	case REASON_DISTRUSTED:
 	case REASON_COUNT:
 		break;
 	}

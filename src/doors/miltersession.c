@@ -9,6 +9,9 @@
 #define VALUE_MAX 256
 #define ADDRESS_MAX 1100
 
+/* What is told to greylagd after a message: no commands of the protocol. */
+enum { TELLS_ACCEPTED = 1, TELLS_ABORTED = 2 };
+
 /* How long a macro's value holds. */
 enum life { OF_SESSION, OF_MESSAGE, OF_RECIPIENT };
 
@@ -65,7 +68,8 @@ struct milter_session {
 	struct pool_ask ask;
 	struct buf question;
 	bool waiting, answered;
-	unsigned char asked_at;		/* the command that waits for the answer */
+	unsigned char asked_at;		/* the command that waits for the answer, or a TELLS_ */
+	unsigned passed;		/* recipients of this message that were let through */
 	struct answer answer;
 };
 
@@ -118,6 +122,7 @@ static void begin_message(struct milter_session *s)
 	s->sender_n = 0;
 	s->header[0] = '\0';
 	s->judged = false;
+	s->passed = 0;
 }
 
 static bool take_connect(struct milter_session *s, struct span data)
@@ -206,6 +211,7 @@ static void ask(struct milter_session *s, unsigned char command, const char *sta
 	buf_addf(&instance, "milter.%ld.%llu.%llu", (long)getpid(), (unsigned long long)s->number,
 		 (unsigned long long)s->messages);
 	question_begin(b, stage);
+	question_add(b, "greylag_report", span_of(command == TELLS_ACCEPTED ? "accepted" : command == TELLS_ABORTED ? "aborted" : ""));
 	question_add(b, "instance", buf_span(&instance));
 	question_add(b, "queue_id", macro(s, MACRO_QUEUE_ID));
 	add_client(s, b);
@@ -272,6 +278,24 @@ static void add_header(const struct milter_session *s, struct buf *out)
 	milter_add(out, MILTER_CONTINUE);
 }
 
+/* Tells greylagd about the end of a message that it let through. False when there
+ * was none. */
+static bool tell(struct milter_session *s, unsigned char what)
+{
+	if (s->passed == 0)
+		return false;
+	ask(s, what, "END-OF-MESSAGE", span_make("", 0));
+	return true;
+}
+
+static void accept_message(struct milter_session *s, struct buf *out)
+{
+	if (tell(s, TELLS_ACCEPTED))
+		return;
+	add_header(s, out);
+	clear_macros(s, OF_MESSAGE);
+}
+
 static void take_answer(struct milter_session *s, struct buf *out)
 {
 	s->waiting = s->answered = false;
@@ -281,10 +305,24 @@ static void take_answer(struct milter_session *s, struct buf *out)
 	}
 	if (s->answer.kind == ANSWER_HEADER)
 		snprintf(s->header, sizeof s->header, "%s", s->answer.text);
+	s->passed += s->asked_at == MILTER_RCPT;
 	if (s->asked_at == MILTER_END_OF_MESSAGE)
-		add_header(s, out);
+		accept_message(s, out);
 	else
 		milter_add(out, MILTER_CONTINUE);
+}
+
+/* True when it was the answer to what was told: nothing depends on it. */
+static bool take_acknowledgement(struct milter_session *s, struct buf *out)
+{
+	if (s->asked_at != TELLS_ACCEPTED && s->asked_at != TELLS_ABORTED)
+		return false;
+	s->waiting = s->answered = false;
+	if (s->asked_at == TELLS_ACCEPTED)
+		add_header(s, out);
+	begin_message(s);
+	clear_macros(s, OF_MESSAGE);
+	return true;
 }
 
 /* --- Packets -------------------------------------------------------------------------- */
@@ -332,7 +370,14 @@ static bool judge_null_sender(struct milter_session *s, unsigned char command)
 static void handle_end(struct milter_session *s, struct buf *out)
 {
 	if (!judge_null_sender(s, MILTER_END_OF_MESSAGE))
-		add_header(s, out);
+		accept_message(s, out);
+}
+
+static void handle_abort(struct milter_session *s)
+{
+	if (tell(s, TELLS_ABORTED))
+		return;
+	begin_message(s);
 	clear_macros(s, OF_MESSAGE);
 }
 
@@ -361,7 +406,7 @@ static bool handle(struct milter_session *s, const struct milter_packet *p, stru
 			milter_add(out, MILTER_CONTINUE);
 		return true;
 	case MILTER_END_OF_MESSAGE: handle_end(s, out); return true;
-	case MILTER_ABORT: begin_message(s); clear_macros(s, OF_MESSAGE); return true;
+	case MILTER_ABORT: handle_abort(s); return true;
 	case MILTER_QUIT_NEW:
 		clear_macros(s, OF_SESSION);
 		begin_message(s);
@@ -383,8 +428,10 @@ enum milter_state milter_session_feed(struct milter_session *s, struct span in, 
 
 	if (s->waiting && !s->answered)
 		return MILTER_WAITS;
-	if (s->waiting)
+	if (s->waiting && !take_acknowledgement(s, out))
 		take_answer(s, out);
+	if (s->waiting)
+		return MILTER_WAITS;
 	while ((n = milter_packet(in, &p)) > 0) {
 		if (!handle(s, &p, out))
 			return MILTER_ENDED;

@@ -390,6 +390,41 @@ def macros_decide_who_is_asked(t):
 
 
 @test
+def the_end_of_mail_is_reported(t):
+    d, m = alone(t, "greylist delay 1s trust delivery\n")
+    w = Wire(m)
+    w.envelope()
+    equal(w.reply()[0], "y")
+    w.send("A")
+    time.sleep(1.1)
+
+    def message(*last):
+        w.send("M", b"<alice@example.org>\0")
+        w.send("R", b"<bob@example.net>\0")
+        equal(w.reply()[0], "c")
+        for command in last:
+            w.send(command)
+
+    def count(reason):
+        return d.logged().count(f"reason={reason} ")
+    message("A")
+    wait_for(lambda: count("aborted") == 1, "given up")
+    w.send("M", b"<alice@example.org>\0")
+    w.send("R", b"<carol@example.net>\0")
+    equal(w.reply()[0], "y", "so the client is not trusted")
+    equal(count("aborted"), 1, "nothing passed, nothing is told")
+    message("E")
+    equal(w.reply(), ("c", b""))
+    wait_for(lambda: count("delivered") == 1, "kept")
+    w.send("M", b"<alice@example.org>\0")
+    w.send("R", b"<dave@example.net>\0")
+    equal(w.reply()[0], "c", "now it is")
+    w.send("E")
+    equal(w.reply(), ("c", b""))
+    w.send("Q")
+
+
+@test
 def unconfirmed_names(t):
     d, m = alone(t)
     for resolve, host, underscore, identity in (

@@ -34,6 +34,7 @@ static const struct key_name {
 	{ "from", "sender", true }, { "to", "recipient", true },
 	{ "stage", "protocol_state", false }, { "instance", "instance", false },
 	{ "user", "sasl_username", false }, { "context", "policy_context", true },
+	{ "report", "greylag_report", false },
 };
 #define KEYS (sizeof keys / sizeof *keys)
 

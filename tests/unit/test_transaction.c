@@ -10,7 +10,7 @@ static struct request request_of(const char *instance, const char *recipient)
 				 .client_text = span_of("192.0.2.1"), .sender = span_of("a@x.example") };
 }
 
-static const struct fact_transaction deferred = { true, VERDICT_DEFER, 99 };
+static const struct fact_transaction deferred = { .found = true, .verdict = VERDICT_DEFER, .passes_at = 99 };
 
 static bool found(const struct request *r, int64_t now)
 {
