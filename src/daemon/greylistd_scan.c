@@ -58,6 +58,7 @@ static void finish(struct job *j, const char *error)
 static void add_row(struct job *j, struct span key, const struct record *r)
 {
 	struct buf *out = record_pending(r) ? &j->grey : &j->white;
+	unsigned long long attempts = r->blocked + r->passed;
 	char date[40] = "";
 	time_t seen = (time_t)r->last_seen;
 	struct tm tm;
@@ -66,7 +67,7 @@ static void add_row(struct job *j, struct span key, const struct record *r)
 		return;
 	if (localtime_r(&seen, &tm))
 		strftime(date, sizeof date, "%Y-%m-%d %H:%M:%S", &tm);
-	buf_addf(out, "  %-20s %5llu  ", date, (unsigned long long)(r->blocked + r->passed));
+	buf_addf(out, "  %-20s %5llu  ", date, attempts);
 	/* Without the word that says what kind of record it is. */
 	buf_addsafe(out, span_from(key, 2), KEY_MAX);
 	buf_addc(out, '\n');
