@@ -10,9 +10,9 @@
 #define CONFIG_LISTEN_MAX 32
 #define CONFIG_TEXT_MAX 512
 
-enum listen_kind { LISTEN_POLICY, LISTEN_CONTROL };
+enum listen_kind { LISTEN_POLICY, LISTEN_CONTROL, LISTEN_GREYLISTD };
 
-/* listen policy|control unix PATH [mode OCTAL] [group NAME]
+/* listen policy|control|greylistd unix PATH [mode OCTAL] [group NAME]
  * listen policy tcp HOST:PORT    (HOST an address, [::1] in brackets; no names) */
 struct listen_spec {
 	enum listen_kind kind;
@@ -20,7 +20,7 @@ struct listen_spec {
 	char path[108];		/* UNIX: path of the socket */
 	char host[64];		/* TCP: address */
 	char port[8];
-	unsigned mode;		/* UNIX: permission bits, default policy 0660, control 0600 */
+	unsigned mode;		/* UNIX: permission bits, default 0660, control 0600 */
 	char group[64];		/* UNIX: group that gets the socket, or "" */
 	unsigned line;
 };

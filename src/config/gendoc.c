@@ -39,6 +39,7 @@ static void print_sample(void)
 	      "# default. `greylagd -t` checks it, `greylag reload` applies it.\n\n"
 	      "listen policy tcp 127.0.0.1:10023\n"
 	      "#listen policy unix /var/spool/postfix/private/greylag mode 0660 group postfix\n"
+	      "#listen greylistd unix /run/greylag/greylistd mode 0660 group Debian-exim\n"
 	      "listen control unix /run/greylag/control mode 0600\n\n", stdout);
 	for (unsigned i = 0; i < options_count(); i++)
 		print_sample_row(options_row(i));

@@ -1,4 +1,4 @@
-/* listen policy|control unix PATH [mode OCTAL] [group NAME]
+/* listen policy|control|greylistd unix PATH [mode OCTAL] [group NAME]
  * listen policy tcp ADDRESS:PORT */
 #include "config/parse.h"
 
@@ -76,23 +76,46 @@ static bool is_same(const struct listen_spec *a, const struct listen_spec *b)
 		      : strcmp(a->path, b->path) == 0;
 }
 
+static bool parse_kind(const struct parse *p, enum listen_kind *out)
+{
+	static const char *const words[] = {
+		[LISTEN_POLICY] = "policy", [LISTEN_CONTROL] = "control", [LISTEN_GREYLISTD] = "greylistd",
+	};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (parse_is(p, 1, words[i])) {
+			*out = (enum listen_kind)i;
+			return true;
+		}
+	return false;
+}
+
+static const char *place_wanted(enum listen_kind kind)
+{
+	switch (kind) {
+	case LISTEN_POLICY: return "unix PATH or tcp ADDRESS:PORT is needed";
+	case LISTEN_CONTROL: return "the control socket is a unix socket";
+	case LISTEN_GREYLISTD: return "a socket of greylistd is a unix socket";
+	}
+	return "";
+}
+
 void parse_listen(struct parse *p)
 {
 	struct config *c = p->config;
 	unsigned errors = p->diag->errors;
 	struct listen_spec l = { .line = p->lex->tokens[0].line };
 
-	l.kind = parse_is(p, 1, "control") ? LISTEN_CONTROL : LISTEN_POLICY;
+	bool known = parse_kind(p, &l.kind);
 	l.mode = l.kind == LISTEN_CONTROL ? 0600 : 0660;
-	if (!parse_is(p, 1, "control") && !parse_is(p, 1, "policy"))
-		parse_error(p, 1, "listen policy or listen control is meant?");
+	if (!known)
+		parse_error(p, 1, "listen policy, listen control or listen greylistd is meant?");
 	else if (parse_is(p, 2, "unix"))
 		parse_unix(p, &l);
 	else if (parse_is(p, 2, "tcp") && l.kind == LISTEN_POLICY)
 		parse_tcp(p, &l);
 	else
-		parse_error(p, 2, l.kind == LISTEN_CONTROL ? "the control socket is a unix socket" :
-							      "unix PATH or tcp ADDRESS:PORT is needed");
+		parse_error(p, 2, place_wanted(l.kind));
 	l.tcp = l.host[0] != '\0';
 	if (errors != p->diag->errors)
 		return;

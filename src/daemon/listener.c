@@ -10,6 +10,7 @@
 #include "base/endpoint.h"
 #include "daemon/conn.h"
 #include "daemon/control.h"
+#include "daemon/greylistdconn.h"
 
 #define ACCEPTS_A_TURN 64
 #define PAUSE_MS 100
@@ -79,6 +80,9 @@ static void welcome(struct listener *l, int fd)
 		break;
 	case LISTEN_CONTROL:
 		control_new(l->server, fd);
+		break;
+	case LISTEN_GREYLISTD:
+		greylistdconn_new(l->server, fd);
 		break;
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/conn.h"
 #include "daemon/control.h"
+#include "daemon/greylistdconn.h"
 #include "daemon/listener.h"
 #include "daemon/notify.h"
 #include "daemon/verdictlog.h"
@@ -145,6 +146,12 @@ static void keep_alive(void)
 	notify_send("WATCHDOG=1");
 }
 
+static void sweep(struct server *s)
+{
+	conn_sweep(s);
+	greylistdconn_sweep(s);
+}
+
 static void on_housekeeping(struct loop_timer *t)
 {
 	static unsigned round;
@@ -153,7 +160,7 @@ static void on_housekeeping(struct loop_timer *t)
 	watch_clock(s);
 	keep_alive();
 	if (++round % SWEEP_EVERY == 0)
-		conn_sweep(s);
+		sweep(s);
 	loop_timer_set(t, HOUSEKEEPING_MS);
 }
 
@@ -197,6 +204,7 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	loop_each_turn(s->loop, store_turn, s->store);
 	loop_each_turn(s->loop, flush_log, NULL);
 	loop_each_turn(s->loop, conn_reap, s);
+	loop_each_turn(s->loop, greylistdconn_reap, s);
 	loop_timer_init(&s->housekeeping, s->loop, on_housekeeping, s);
 	return 0;
 }
@@ -211,6 +219,13 @@ int server_run(struct server *s)
 	return loop_run(s->loop);
 }
 
+/* How many connections still wait for an answer. */
+static unsigned close_waiting(struct server *s)
+{
+	greylistdconn_close_idle(s);
+	return conn_close_idle(s) + control_close_all(s);
+}
+
 bool server_stop(struct server *s)
 {
 	uint64_t limit = clock_mono(&clock_system) + STOP_LIMIT_MS * (uint64_t)CLOCK_NS_PER_MS;
@@ -218,14 +233,16 @@ bool server_stop(struct server *s)
 	notify_send("STOPPING=1");
 	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
 		listener_close(&s->listeners[i]);
-	unsigned left = conn_close_idle(s) + control_close_all(s);
+	unsigned left = close_waiting(s);
 	while (s->engine && left && clock_mono(&clock_system) < limit) {
 		loop_once(s->loop, 10);
-		left = conn_close_idle(s) + control_close_all(s);
+		left = close_waiting(s);
 	}
 	conn_close_all(s);
+	greylistdconn_close_all(s);
 	bool ended = store_close(&s->store);
 	engine_free(&s->engine);
 	conn_reap(s);
+	greylistdconn_reap(s);
 	return ended;
 }

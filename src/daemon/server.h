@@ -8,6 +8,7 @@
 
 struct conn;
 struct control_conn;
+struct greylistdconn;
 
 /* A listening socket and what it is for. */
 struct listener {
@@ -41,7 +42,8 @@ struct server {
 	struct listener listeners[CONFIG_LISTEN_MAX];
 	struct conn *idlest, *busiest;	/* policy connections, least recently used first */
 	struct conn *graves;		/* closed ones that wait for conn_reap */
-	unsigned conn_count;
+	unsigned conn_count;		/* of these and the next */
+	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */

@@ -8,6 +8,7 @@ struct slot {
 	uint32_t key_at;
 	uint32_t key_n;		/* 0: free */
 	struct record delta;
+	bool forgotten;		/* not handed on; a slot in use cannot be freed alone */
 };
 
 struct later {
@@ -47,7 +48,17 @@ const struct record *later_find(const struct later *l, struct span key)
 {
 	const struct slot *slot = &l->slots[find(l, key)];
 
-	return l->used && slot->key_n ? &slot->delta : NULL;
+	return l->used && slot->key_n && !slot->forgotten ? &slot->delta : NULL;
+}
+
+void later_forget(struct later *l, struct span key)
+{
+	struct slot *slot = &l->slots[find(l, key)];
+
+	if (!slot->key_n)
+		return;
+	slot->delta = (struct record){ 0 };
+	slot->forgotten = true;
 }
 
 bool later_add(struct later *l, struct span key, const struct record *delta)
@@ -56,12 +67,13 @@ bool later_add(struct later *l, struct span key, const struct record *delta)
 
 	if (slot->key_n) {
 		record_merge(&slot->delta, delta);
+		slot->forgotten = false;
 		return true;
 	}
 	if (l->used == USED_MAX || key.n > ARENA_BYTES - l->arena_n)
 		return false;
 	memcpy(l->arena + l->arena_n, key.p, key.n);
-	*slot = (struct slot){ (uint32_t)l->arena_n, (uint32_t)key.n, *delta };
+	*slot = (struct slot){ (uint32_t)l->arena_n, (uint32_t)key.n, *delta, false };
 	l->arena_n += key.n;
 	l->used++;
 	return true;
@@ -78,7 +90,8 @@ void later_hand_on(struct later *l, later_fn *fn, void *arg)
 		struct slot *slot = &l->slots[i];
 		if (slot->key_n == 0)
 			continue;
-		fn(arg, slot_key(l, slot), &slot->delta);
+		if (!slot->forgotten)
+			fn(arg, slot_key(l, slot), &slot->delta);
 		slot->key_n = 0;
 	}
 	l->used = 0;

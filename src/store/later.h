@@ -15,6 +15,8 @@ void later_free(struct later **l);
 bool later_add(struct later *l, struct span key, const struct record *delta);
 /* The delta gathered for the key, NULL when there is none. Valid until the next change. */
 const struct record *later_find(const struct later *l, struct span key);
+/* Drops what was gathered for the key. */
+void later_forget(struct later *l, struct span key);
 bool later_empty(const struct later *l);
 /* Calls fn for each and empties the table. */
 void later_hand_on(struct later *l, later_fn *fn, void *arg);

@@ -274,12 +274,23 @@ void store_done_scan(struct store *s, struct store_scan *op, enum store_status s
 	op->done(op, status);
 }
 
+/* A renewal that was gathered before would bring the record back: without its
+ * first attempt, so that the next one passed at once. */
+static void forget_later(struct store *s, const struct store_remove *op)
+{
+	struct span rest = op->keys, key;
+
+	while (!op->pending_only && span_cut(&rest, '\n', &key))
+		later_forget(s->later, key);
+}
+
 enum store_status store_remove(struct store *s, struct store_remove *op)
 {
 	op->removed = 0;
 	op->next = NULL;
 	if (s->closing)
 		return count_failure(s, STORE_FAILED);
+	forget_later(s, op);
 	return count_failure(s, s->driver->ops->remove(s->driver, op));
 }
 
@@ -288,6 +299,8 @@ void store_done_remove(struct store *s, struct store_remove *op, enum store_stat
 	struct span rest = op->keys, key;
 
 	count_failure(s, status);
+	/* Also what came while the record was still to be found. */
+	forget_later(s, op);
 	while (s->cache && span_cut(&rest, '\n', &key))
 		cache_drop(s->cache, key);
 	op->done(op, status);

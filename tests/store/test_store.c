@@ -310,6 +310,27 @@ static void test_remove(void **state)
 	harness_end(&h);
 }
 
+/* What was gathered for a record goes with it, and does not bring it back. */
+static void test_remove_takes_what_gathered(void **state)
+{
+	struct record renewal = { .last_seen = HARNESS_NOW, .expires = HARNESS_NOW + 100, .passed = 1 }, got;
+	struct harness h;
+
+	begin(&h, state);
+	harness_merge(&h, "t a b c", harness_attempt(HARNESS_NOW));
+	store_merge_later(h.store, span_of("t a b c"), &renewal);
+	store_merge_later(h.store, span_of("t a b d"), &renewal);
+	harness_remove(&h, "t a b c\n");
+	harness_turn_for(&h, 1300);
+	assert_false(harness_get(&h, "t a b c", &got));
+	assert_true(harness_get(&h, "t a b d", &got));
+	store_merge_later(h.store, span_of("t a b c"), &renewal);
+	harness_turn_for(&h, 1300);
+	assert_true(harness_get(&h, "t a b c", &got));
+	assert_int_equal(got.passed, 1);
+	harness_end(&h);
+}
+
 static void count_removed(struct store_remove *op, enum store_status status)
 {
 	assert_int_equal(status, STORE_DONE);
@@ -546,7 +567,8 @@ int main(void)
 		cmocka_unit_test(test_absent_and_present), cmocka_unit_test(test_several_keys),
 		cmocka_unit_test(test_generations), cmocka_unit_test(test_any_order),
 		cmocka_unit_test(test_counts_add_up), cmocka_unit_test(test_ten_thousand),
-		cmocka_unit_test(test_remove), cmocka_unit_test(test_remove_spares_passed),
+		cmocka_unit_test(test_remove), cmocka_unit_test(test_remove_takes_what_gathered),
+		cmocka_unit_test(test_remove_spares_passed),
 		cmocka_unit_test(test_odd_keys), cmocka_unit_test(test_merge_later),
 		cmocka_unit_test(test_reads_stay_true),
 		cmocka_unit_test(test_reopen), cmocka_unit_test(test_close_completes),

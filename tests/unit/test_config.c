@@ -75,6 +75,8 @@ static void bad_lines(void **state)
 		{ "listen policy tcp 127.0.0.1:99999\n", "f:1:19: error", "" },
 		{ "listen policy tcp ::1:25\n", "f:1:19: error", "" },
 		{ "listen control tcp 127.0.0.1:1\n", "f:1:16: error", "unix socket" },
+		{ "listen greylistd tcp 127.0.0.1:1\n", "f:1:18: error", "unix socket" },
+		{ "listen milter unix /x\n", "f:1:8: error", "greylistd" },
 		{ "listen policy unix\n", "f:1:", "path" },
 		{ "listen policy unix /x mode 9\n", "f:1:28: error", "octal" },
 		{ "listen policy unix /x\nlisten policy unix /x\n", "f:2:20: error", "already" },
@@ -188,11 +190,11 @@ static void listeners(void **state)
 {
 	struct buf findings = buf_heap(10000);
 	struct config *c = parse("listen policy tcp [::1]:10023\nlisten policy unix /a mode 0600 group mail\n"
-				 "listen control unix /b\n", &findings);
+				 "listen control unix /b\nlisten greylistd unix /g group mail\n", &findings);
 
 	(void)state;
 	assert_non_null(c);
-	assert_int_equal(c->listen_count, 3);
+	assert_int_equal(c->listen_count, 4);
 	assert_true(c->listens[0].tcp);
 	assert_string_equal(c->listens[0].host, "::1");
 	assert_string_equal(c->listens[0].port, "10023");
@@ -201,6 +203,9 @@ static void listeners(void **state)
 	assert_string_equal(c->listens[1].group, "mail");
 	assert_int_equal(c->listens[2].kind, LISTEN_CONTROL);
 	assert_int_equal(c->listens[2].mode, 0600);
+	assert_int_equal(c->listens[3].kind, LISTEN_GREYLISTD);
+	assert_int_equal(c->listens[3].mode, 0660);
+	assert_string_equal(c->listens[3].path, "/g");
 	config_free(&c);
 	buf_free(&findings);
 }
