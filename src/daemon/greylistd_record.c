@@ -166,9 +166,8 @@ static void start(struct greylistdconn *c, const struct greylistd_command *comma
 {
 	struct job *j;
 
-	if (command->request.client.family == 0 || command->request.faults) {
-		greylistdconn_fail(c, command->request.faults ? "the data are too long or hold control characters"
-							      : "no client address in the data");
+	if (command->request.client.family == 0) {
+		greylistdconn_fail(c, "no client address in the data");
 		return;
 	}
 	j = calloc(1, sizeof *j);

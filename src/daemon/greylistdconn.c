@@ -172,13 +172,12 @@ static void begin(struct greylistdconn *c)
 	struct buf why = BUF_ON(text);
 	struct span in = buf_span(&c->in);
 	size_t end = greylistdproto_line(in);
-	bool cut = end == in.n && c->received > in.n;
 
 	loop_timer_cancel(&c->quiet);
 	loop_watch_set(&c->watch, 0);
 	greylistdconn_touch(c);
 	c->begun = c->busy = true;
-	if (greylistdproto_parse(span_head(in, end), cut, &c->command, &why) != 0)
+	if (greylistdproto_parse(span_head(in, end), &c->command, &why) != 0)
 		refuse(c, buf_str(&why));
 	else
 		dispatch(c);

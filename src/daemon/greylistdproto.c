@@ -197,14 +197,12 @@ static void split_data(struct span data, struct request *r, struct words *w)
 	}
 }
 
-static struct span address(struct request *r, struct span word)
+/* The end of an address says more than its beginning. */
+static struct span address(struct span word)
 {
 	if (word.n >= 2 && word.p[0] == '<' && word.p[word.n - 1] == '>')
 		word = span_make(word.p + 1, word.n - 2);
-	if (word.n <= REQUEST_ADDRESS_MAX)
-		return word;
-	r->faults |= REQUEST_OVERSIZE;
-	return span_make("", 0);
+	return word.n > REQUEST_ADDRESS_MAX ? span_from(word, word.n - REQUEST_ADDRESS_MAX) : word;
 }
 
 static bool ends_in_comma(struct span s)
@@ -213,11 +211,11 @@ static bool ends_in_comma(struct span s)
 }
 
 /* The first of Exim's $recipients. */
-static struct span recipient(struct request *r, struct span word)
+static struct span recipient(struct span word)
 {
 	if (ends_in_comma(word))
 		word.n--;
-	return address(r, word);
+	return address(word);
 }
 
 static void fill_request(struct request *r, const struct words *w)
@@ -231,20 +229,12 @@ static void fill_request(struct request *r, const struct words *w)
 		r->recipient = anybody;
 	} else if (w->count == 1 || ends_in_comma(w->word[0])) {
 		r->stage = w->count == 1 && w->gap ? STAGE_RCPT : STAGE_DATA;
-		r->recipient = recipient(r, w->word[0]);
+		r->recipient = recipient(w->word[0]);
 	} else {
-		r->sender = address(r, w->word[0]);
-		r->recipient = recipient(r, w->word[1]);
+		r->sender = address(w->word[0]);
+		r->recipient = recipient(w->word[1]);
 	}
 	r->has_sender = r->has_recipient = true;
-}
-
-static bool has_control(struct span s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		if (ascii_control(s.p[i]) && !ascii_blank(s.p[i]))
-			return true;
-	return false;
 }
 
 /* A mere word is no mail: somebody has mistyped a command. */
@@ -263,14 +253,12 @@ static int take_data(struct span data, bool bare, struct greylistd_command *c, s
 
 	split_data(data, r, &w);
 	fill_request(r, &w);
-	if (has_control(data))
-		r->faults |= REQUEST_BAD_BYTES;
 	if (r->client.family == 0 && bare && !is_mail(&w))
 		return buf_fail(why, "unknown command");
 	return 0;
 }
 
-int greylistdproto_parse(struct span line, bool cut, struct greylistd_command *out, struct buf *why)
+int greylistdproto_parse(struct span line, struct greylistd_command *out, struct buf *why)
 {
 	*out = (struct greylistd_command){ .request = { .stage = STAGE_RCPT } };
 	if (line.n && line.p[line.n - 1] == '\r')
@@ -287,7 +275,5 @@ int greylistdproto_parse(struct span line, bool cut, struct greylistd_command *o
 		return line.n ? buf_fail(why, "too many arguments") : 0;
 	if (line.n == 0)
 		return buf_fail(why, "missing argument");
-	if (cut)
-		out->request.faults |= REQUEST_OVERSIZE;
 	return take_data(line, verb == VERBS && !out->first, out, why);
 }

@@ -45,15 +45,14 @@ struct greylistd_command {
  * there is none. */
 size_t greylistdproto_line(struct span in);
 
-/* Reads one command, whose bytes *out borrows. cut: it was longer than is
- * kept, so that a request cannot be judged by all of it. Returns 0, or -1 with
- * the reason in why.
+/* Reads one command, or as much of it as is kept; *out borrows its bytes. Returns
+ * 0, or -1 with the reason in why.
  *
  * Words end at blanks outside quotes. An empty sender is "<>", or two blanks
  * where it should be; a single word beside the client is the recipient of a
  * bounce, asked about after its content (stage DATA), as greylistd-setup-exim4
  * has it; several recipients are separated by ", ", the first counts. */
-int greylistdproto_parse(struct span line, bool cut, struct greylistd_command *out, struct buf *why);
+int greylistdproto_parse(struct span line, struct greylistd_command *out, struct buf *why);
 
 /* The list's word, "white", "grey" or "black". */
 const char *greylistdproto_word(unsigned list);

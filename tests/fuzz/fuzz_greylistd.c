@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char text[200];
 	struct buf why = BUF_ON(text);
 
-	if (greylistdproto_parse(span_head(in, end), size > GREYLISTDPROTO_MAX, &c, &why) == 0)
+	if (greylistdproto_parse(span_head(in, end), &c, &why) == 0)
 		judge(&c);
 	else if (why.n == 0 || span_find(buf_span(&why), '\n') < why.n)
 		abort();
