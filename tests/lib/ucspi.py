@@ -5,9 +5,10 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import time
 
-from harness import LIMIT, check, equal, free_port, wait_for
+from harness import LIMIT, free_port, wait_for
 from mta import unpack
 
 UCSPI = ["ucspi-tcp"]
@@ -20,6 +21,11 @@ def server_environment():
     environment = {"LD_LIBRARY_PATH": f"{root}/usr/lib:{root}/usr/lib/x86_64-linux-gnu",
                    "MODULE_PATH": f"{root}/usr/lib/mailfront", "SMTPGREETING": "mx.test"}
     return environment, [f"{root}/usr/sbin/mailfront", "smtp", "echo", "accept"]
+
+
+def recorder(file):
+    """The command of an SMTP server that writes what it reads to the file."""
+    return [sys.executable, str(pathlib.Path(__file__).resolve().parent / "smtprecorder.py"), str(file)]
 
 
 class Tcpserver:
