@@ -18,7 +18,7 @@
 #define GREET_DELAY_MOST_MS (240 * 1000)	/* RFC 5321 section 4.5.3.2.1: a client waits 5 minutes */
 
 static struct door_options options;
-static bool by_client, names_confirmed, without_header, early_talkers_pass;
+static bool by_client, names_confirmed, without_header, early_talkers_pass, stderr_is_client;
 static unsigned greet_delay_ms;
 
 static int set_by_client(const char *value, struct buf *why)
@@ -80,15 +80,22 @@ static struct span variable(const char *name)
 }
 
 /* inetd gives the client standard error, too: then it goes to the system's log. */
+static void find_stderr(void)
+{
+	struct stat in, err;
+
+	stderr_is_client = fstat(0, &in) == 0 && fstat(2, &err) == 0 && in.st_dev == err.st_dev &&
+			   in.st_ino == err.st_ino;
+}
+
 static void complain(const char *what, struct span about)
 {
 	char text[300];
 	struct buf line = BUF_ON(text);
-	struct stat in, err;
 
 	buf_adds(&line, what);
 	buf_addsafe(&line, about, 150);
-	if (fstat(0, &in) == 0 && fstat(2, &err) == 0 && in.st_dev == err.st_dev && in.st_ino == err.st_ino)
+	if (stderr_is_client)
 		syslog(LOG_MAIL | LOG_WARNING, "greylag-qmail: %s", buf_str(&line));
 	else
 		fprintf(stderr, "greylag-qmail: %s\n", buf_str(&line));
@@ -192,10 +199,12 @@ static int relayed(char **server)
 	char text[200];
 	struct buf why = BUF_ON(text);
 	int status = 0;
+	struct relay_job job = { .relay = &relay, .argv = server, .become = straight, .answer = answer_relay,
+				 .arg = &asker };
 
 	asker_init(&asker, &options.endpoint, options.deadline_ms, options.defer);
 	smtprelay_init(&relay, &options, !without_header);
-	if (relay_run(server, &relay, answer_relay, &asker, &status, &why) != 0) {
+	if (relay_run(&job, &status, &why) != 0) {
 		complain("", buf_span(&why));
 		return CANNOT;
 	}
@@ -253,6 +262,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "greylag-qmail: the server is needed, such as /var/qmail/bin/qmail-smtpd\n");
 		return 64;
 	}
+	find_stderr();
 	if (getenv("RELAYCLIENT") || span_ieq(variable("GREYLAG"), skip))
 		return straight(server);
 	if (variable("TCPREMOTEIP").n == 0) {

@@ -20,9 +20,8 @@ struct inlet {
 };
 
 struct run {
+	const struct relay_job *job;
 	struct smtprelay *relay;
-	void (*answer)(struct smtprelay *relay, void *arg);
-	void *arg;
 	struct inlet client, server;
 	int server_in;			/* -1: closed */
 	pid_t pid;
@@ -51,16 +50,8 @@ static void catch_signals(struct run *r)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
-static void become_server(char **argv, const int to_server[2], const int from_server[2])
-{
-	if (dup2(to_server[0], 0) >= 0 && dup2(from_server[1], 1) >= 0)
-		execvp(argv[0], argv);
-	fprintf(stderr, "greylag-qmail: cannot execute %s: %s\n", argv[0], strerror(errno));
-	_exit(111);
-}
-
 /* The pipes' numbers are above 2: tcpserver and inetd open the first three. */
-static int start(struct run *r, char **argv, struct buf *why)
+static int start(struct run *r, struct buf *why)
 {
 	struct sigaction normal = { .sa_handler = SIG_DFL };
 	int to_server[2], from_server[2];
@@ -73,7 +64,7 @@ static int start(struct run *r, char **argv, struct buf *why)
 	if (r->pid < 0)
 		return buf_fail(why, "cannot fork: %s", strerror(errno));
 	if (r->pid == 0)
-		become_server(argv, to_server, from_server);
+		_exit(dup2(to_server[0], 0) < 0 || dup2(from_server[1], 1) < 0 ? 111 : r->job->become(r->job->argv));
 	close(to_server[0]);
 	close(from_server[1]);
 	r->server_in = to_server[1];
@@ -151,7 +142,7 @@ static void turn(struct run *r)
 		moved = pass(&r->server, smtprelay_from_server(r->relay, span_make(r->server.bytes, r->server.n))) > 0;
 		moved |= pass(&r->client, smtprelay_from_client(r->relay, span_make(r->client.bytes, r->client.n))) > 0;
 		if (smtprelay_asks(r->relay, &q)) {
-			r->answer(r->relay, r->arg);
+			r->job->answer(r->relay, r->job->arg);
 			moved = true;
 		}
 	}
@@ -215,12 +206,11 @@ static void sleep_until_ready(struct run *r)
 		r->over = true;
 }
 
-int relay_run(char **argv, struct smtprelay *relay, void (*answer)(struct smtprelay *relay, void *arg),
-	      void *arg, int *status, struct buf *why)
+int relay_run(const struct relay_job *job, int *status, struct buf *why)
 {
-	struct run r = { .relay = relay, .answer = answer, .arg = arg, .client.fd = CLIENT_IN };
+	struct run r = { .job = job, .relay = job->relay, .client.fd = CLIENT_IN };
 
-	if (start(&r, argv, why) != 0)
+	if (start(&r, why) != 0)
 		return -1;
 	no_waiting(CLIENT_IN);
 	no_waiting(CLIENT_OUT);

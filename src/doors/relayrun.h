@@ -5,11 +5,19 @@
 
 #include "doors/smtprelay.h"
 
-/* Starts argv and relays until it has ended and all it said is with the client, who
- * may go earlier. answer is called for each question and may block. 0 with the
- * server's wait status; -1 with why when it could not be started. What cannot be
- * executed has status 111, as with the tools of ucspi-tcp. */
-int relay_run(char **argv, struct smtprelay *relay, void (*answer)(struct smtprelay *relay, void *arg),
-	      void *arg, int *status, struct buf *why);
+struct relay_job {
+	struct smtprelay *relay;
+	char **argv;
+	/* In the child: becomes argv, or returns the exit status. */
+	int (*become)(char **argv);
+	/* For each question; may block. */
+	void (*answer)(struct smtprelay *relay, void *arg);
+	void *arg;
+};
+
+/* Starts the server and relays until it has ended and all it said is with the client,
+ * who may go earlier. 0 with the server's wait status; -1 with why when it could not
+ * be started. */
+int relay_run(const struct relay_job *job, int *status, struct buf *why);
 
 #endif

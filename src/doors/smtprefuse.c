@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -56,6 +57,8 @@ static bool say_line(struct span line, uint64_t until)
 	char text[700];
 	struct buf b = BUF_ON(text);
 
+	/* Nothing is executed after this. */
+	signal(SIGPIPE, SIG_IGN);
 	buf_addspan(&b, span_head(line, 600));
 	buf_adds(&b, "\r\n");
 	return say(buf_span(&b), until);

@@ -215,6 +215,44 @@ def how_it_ends(t):
     equal(subprocess.run([door(t)], capture_output=True, timeout=LIMIT).returncode, 64, "no server")
 
 
+@test
+def server_finds_what_it_would_without(t):
+    """Signals, descriptors and environment."""
+    d = t.daemon()
+    for script in ("grep ^Sig /proc/self/status", "ls /proc/self/fd", "env | grep -v ^_ | grep -v PORT=", "echo $0 $*"):
+        command = ["/bin/sh", "-c", script, "a", "b c", "--socket"]
+        plain, wrapped = Tcpserver(t.folder, server=command), serve(t, d.socket, server=command)
+        t.at_end(plain.close)
+        equal(talk(wrapped.port), talk(plain.port), script)
+
+
+@test
+def under_inetd(t):
+    """Standard error is the client's."""
+    for command in (["/nonexistent"], ["/bin/sh", "-c", "echo 220 x; read x; echo 250 x; read x; echo 250 x; read x; echo 250 x"]):
+        for more in ([], ["--by-client"]):
+            ours, its = socket.socketpair()
+            with ours, its:
+                p = subprocess.Popen([door(t), "--socket", str(t.folder / "nobody"), *more, *command], stdin=its, stdout=its,
+                                     stderr=its, env={"TCPREMOTEIP": "192.0.2.1"})
+                its.close()
+                ours.sendall(b"HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")
+                got = b""
+                while data := receive(ours):
+                    got += data
+                p.wait(LIMIT)
+                check(b"greylag" not in got, str(got))
+                equal(p.returncode, 111 if len(command) == 1 else 0, str(got))
+
+
+def receive(s):
+    s.settimeout(LIMIT)
+    try:
+        return s.recv(65536)
+    except ConnectionResetError:
+        return b""
+
+
 # --- transparency -----------------------------------------------------------------
 
 START = b"EHLO mx.example.org\r\n"
