@@ -69,8 +69,8 @@ def recipients_are_judged_one_by_one(t):
     equal(end[0], 250)
     check(f"RCPT TO:<{BOB}>" not in s.said(), "the server never hears of the deferred")
     wanted = [b"220", b"250", b"250", b"451", b"250", b"451", b"354", b"250", b"250", b"451", b"503", b"221"]
-    dialogue = (f"HELO x\r\nMAIL FROM:<{ALICE}>\r\nRCPT TO:<{BOB}>\r\nRCPT TO:<{CAROL}>\r\nrcpt to:<{BOB}>\r\nDATA\r\n"
-                f"RCPT TO:<{BOB}>\r\n.\r\nMAIL FROM:<{ALICE}>\r\nRCPT TO:<{BOB}>\r\nDATA\r\nQUIT\r\n")
+    dialogue = (f"HELO x\r\nMAIL FROM:<{ALICE}>\r\nRCPT TO:<{BOB}>\r\nRCPT TO:<{CAROL}>\r\nrcpt to:<{BOB}>\r\n"
+                f"DATA\r\nRCPT TO:<{BOB}>\r\n.\r\nMAIL FROM:<{ALICE}>\r\nRCPT TO:<{BOB}>\r\nDATA\r\nQUIT\r\n")
     got = talk(s.port, dialogue.encode())
     # mailfront takes DATA without a recipient; then QUIT is the message's first line.
     codes = [line[:3] for line in got.splitlines()]
@@ -103,9 +103,9 @@ def null_sender_is_judged_at_data(t):
 def forms_of_addresses(t):
     d = t.daemon()
     s = serve(t, d.socket)
-    for form in ("TO:<BOB@example.net>", "TO:bob@example.net", "TO: <bob@example.net>", "TO:<@relay.example:bob@example.net>",
-                 'TO:<"bob"@example.net>', "TO:<bob@example.net> NOTIFY=NEVER", "TO:<bob@example.net>" + " " * 6000,
-                 "\tTO:<bob@example.net>"):
+    for form in ("TO:<BOB@example.net>", "TO:bob@example.net", "TO: <bob@example.net>",
+                 "TO:<@relay.example:bob@example.net>", 'TO:<"bob"@example.net>', "TO:<bob@example.net> NOTIFY=NEVER",
+                 "TO:<bob@example.net>" + " " * 6000, "\tTO:<bob@example.net>"):
         got = talk(s.port, f"EHLO mx.example.org\r\nMAIL FROM:<{ALICE}> SIZE=5\r\nRCPT {form}\r\nQUIT\r\n".encode())
         check(b"\r\n451 4.7.1 Greylisted" in got and got.endswith(b"221 2.0.0 Good bye.\r\n"), f"{form}: {got}")
     wait_for(lambda: d.logged().lower().count("to=<bob@example.net>") == 8, "all meant the same: " + d.logged())
@@ -229,12 +229,13 @@ def server_finds_what_it_would_without(t):
 @test
 def under_inetd(t):
     """Standard error is the client's."""
-    for command in (["/nonexistent"], ["/bin/sh", "-c", "echo 220 x; read x; echo 250 x; read x; echo 250 x; read x; echo 250 x"]):
+    script = "echo 220 x; read x; echo 250 x; read x; echo 250 x; read x; echo 250 x"
+    for command in (["/nonexistent"], ["/bin/sh", "-c", script]):
         for more in ([], ["--by-client"]):
             ours, its = socket.socketpair()
             with ours, its:
-                p = subprocess.Popen([door(t), "--socket", str(t.folder / "nobody"), *more, *command], stdin=its, stdout=its,
-                                     stderr=its, env={"TCPREMOTEIP": "192.0.2.1"})
+                p = subprocess.Popen([door(t), "--socket", str(t.folder / "nobody"), *more, *command],
+                                     stdin=its, stdout=its, stderr=its, env={"TCPREMOTEIP": "192.0.2.1"})
                 its.close()
                 ours.sendall(b"HELO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n")
                 got = b""
@@ -265,24 +266,27 @@ def corpus():
     many = b"".join(b"RCPT TO:<user%d@example.net>\r\n" % i for i in range(50))
     big = b"".join(b"%07d %s\r\n" % (i, b"x" * 90) for i in range(104858))
     whole = START + MAIL + b"DATA\r\n" + b"Subject: x\r\n\r\n..stuffed\r\n.x\r\n. \r\n..\r\n.\r\n"
-    yield "step by step", [None, START, None, MAIL[:31], None, MAIL[31:], None, b"DATA\r\n", None, b"x\r\n.\r\n", None,
-                           b"QUIT\r\n"], "read"
+    yield "step by step", [None, START, None, MAIL[:31], None, MAIL[31:], None, b"DATA\r\n", None, b"x\r\n.\r\n",
+                           None, b"QUIT\r\n"], "read"
     yield "pipelined", [whole + MAIL + b"RSET\r\n" + MAIL + b"DATA\r\nx\r\n.\r\nNOOP\r\nQUIT\r\n"], "read"
-    yield "byte by byte", [part for i in range(len(whole)) for part in (whole[i:i + 1], 0.0005)] + [b"QUIT\r\n"], "read"
+    yield "byte by byte", [*(part for i in range(len(whole)) for part in (whole[i:i + 1], 0.0005)), b"QUIT\r\n"], "read"
     yield "50 recipients", [START + MAIL + many + b"DATA\r\nx\r\n.\r\nQUIT\r\n"], "read"
     yield "10 MB", [START + MAIL + b"DATA\r\n" + big + b".\r\nQUIT\r\n"], "read"
     yield "binary", [START + MAIL + b"DATA\r\n" + binary + b"\r\n.\r\nQUIT\r\n"], "read"
     yield "binary commands", [binary[:20000] + b"\r\nQUIT\r\n"], "read"
-    yield "long lines", [START + b"NOOP " + b"y" * 4091 + b"\r\nNOOP " + b"y" * 4089 + b"\r\n" + b"Z" * 100000 + b"\r\n" +
-                         MAIL + b"RCPT TO:<" + b"l" * 20000 + b"@example.net>\r\nDATA\r\n" + b"d" * 4000 +
+    yield "long lines", [START + b"NOOP " + b"y" * 4091 + b"\r\nNOOP " + b"y" * 4089 + b"\r\n" +
+                         b"Z" * 100000 + b"\r\n" + MAIL + b"RCPT TO:<" + b"l" * 20000 +
+                         b"@example.net>\r\nDATA\r\n" + b"d" * 4000 +
                          b"\r\n.\r\nQUIT\r\n"], "read"
     yield "bare LF commands", [START.replace(b"\r", b"") + MAIL.replace(b"\r", b"") + b"QUIT\n"], "read"
     yield "bare LF content", [START + MAIL, b"DATA\r\n", b"a\nb\n.\n", 0.3, MAIL + b"QUIT\r\n"], "read"
-    yield "bare CR", [START + b"NOOP\rNOOP\r\n" + MAIL + b"DATA\r\na\r\r\n.\r\r\n.\rx\r\n\r.\r\n.\r\nQUIT\r\n"], "read"
+    yield "bare CR", [START + b"NOOP\rNOOP\r\n" + MAIL + b"DATA\r\na\r\r\n.\r\r\n.\rx\r\n\r.\r\n.\r\n" +
+                      b"QUIT\r\n"], "read"
     yield "empty lines", [b"\r\n\n\r\n" + START + b" RCPT TO:<x>\r\n\r\nQUIT\r\n"], "read"
-    yield "unknown commands", [START + b"BDAT 4 LAST\r\nTURN\r\nSTARTTLS\r\nAUTH LOGIN\r\nAUTH PLAIN eA==\r\n" + MAIL +
-                               b"VRFY x\r\nHELP\r\nQUIT\r\nNOOP\r\n"], "read"
-    yield "out of order", [b"DATA\r\nx\r\n.\r\nRCPT TO:<x@y>\r\n" + MAIL + START + MAIL + MAIL + b"DATA\r\nx\r\n.\r\nQUIT\r\n"], "read"
+    yield "unknown commands", [START + b"BDAT 4 LAST\r\nTURN\r\nSTARTTLS\r\nAUTH LOGIN\r\nAUTH PLAIN eA==\r\n" +
+                               MAIL + b"VRFY x\r\nHELP\r\nQUIT\r\nNOOP\r\n"], "read"
+    yield "out of order", [b"DATA\r\nx\r\n.\r\nRCPT TO:<x@y>\r\n" + MAIL + START + MAIL + MAIL +
+                           b"DATA\r\nx\r\n.\r\nQUIT\r\n"], "read"
     yield "nothing", [], "half"
     yield "half a command", [START + b"MAIL FRO"], "half"
     yield "half a message", [START + MAIL + b"DATA\r\nhello\r\n."], "half"
@@ -336,7 +340,7 @@ def server_reads_what_was_sent(t):
         wanted = sent[:end] if end > 5 and b"221 bye" in got else sent
         check(read == wanted, f"{name}: {len(wanted)} and {len(read)} bytes, {read[-200:]!r}")
     for size in (1, 7, 4095, 4096, 4097, 8191, 8192, 8193, 16384, 300000):
-        sent = START + MAIL + b"DATA\r\n" + noise_of(size) + b"\r\n.\r\n" + b"NOOP " + b"n" * size + b"\r\nRSET\r\n"
+        sent = START + MAIL + b"DATA\r\n" + noise_of(size) + b"\r\n.\r\nNOOP " + b"n" * size + b"\r\nRSET\r\n"
         equal(recorded(t, d.socket, sent)[1] == sent, True, f"{size} bytes")
 
 
@@ -345,8 +349,9 @@ def steps_aside(t):
     """After STARTTLS and AUTH nothing is looked at any more."""
     d = t.daemon()
     tail = MAIL + noise_of(100000) + b"\r\n" + b"e" * 9000 + b"\r\n"
-    for opening in ([b"STARTTLS\r\n", None], [b"AUTH PLAIN eA==\r\n", None], [b"AUTH LOGIN\r\n", None, b"eA==\r\n", None,
-                    b"RCPT\r\n", None], [b"AUTH LOGIN\r\nwrong\r\nwrong\r\nAUTH LOGIN\r\nx\r\ny\r\n"], [b"TURN\r\n"]):
+    for opening in ([b"STARTTLS\r\n", None], [b"AUTH PLAIN eA==\r\n", None],
+                    [b"AUTH LOGIN\r\n", None, b"eA==\r\n", None, b"RCPT\r\n", None],
+                    [b"AUTH LOGIN\r\nwrong\r\nwrong\r\nAUTH LOGIN\r\nx\r\ny\r\n"], [b"TURN\r\n"]):
         got, read = recorded(t, d.socket, START, *opening, tail)
         equal(read == START + b"".join(o for o in opening if o) + tail, True, f"{opening}: {read[:300]!r}")
         check(opening == [b"TURN\r\n"] or got.endswith(tail.swapcase()), f"{opening}: {got[:300]!r}")
@@ -359,8 +364,8 @@ def steps_aside(t):
 def sslserver_reads_for_itself(t):
     """UCSPI-TLS: after STARTTLS the socket is not ours to read."""
     d = t.daemon()
-    got, read = recorded(t, d.socket, None, START, None, b"STARTTLS\r\n", None, 0.3, b"hello\r\n", close="read",
-                         SSLCTLFD="9")
+    _, read = recorded(t, d.socket, None, START, None, b"STARTTLS\r\n", None, 0.3, b"hello\r\n", close="read",
+                       SSLCTLFD="9")
     equal(read, START + b"STARTTLS\r\n")
 
 
