@@ -1,5 +1,6 @@
 """tcpserver (ucspi-tcp) with mailfront in qmail-smtpd's place: qmail itself is not in
 Debian 12, mailfront speaks SMTP on standard input and output as it does."""
+import contextlib
 import os
 import pathlib
 import signal
@@ -46,7 +47,7 @@ class Tcpserver:
         return self.log.read_text(errors="replace")
 
     def children(self):
-        """Names and states of the processes below tcpserver, at any depth."""
+        """Names, states and ids of the processes below tcpserver, at any depth."""
         found, parents = [], {self.process.pid}
         for status in sorted(pathlib.Path("/proc").glob("[0-9]*/stat"), key=lambda p: int(p.parent.name)):
             try:
@@ -56,7 +57,7 @@ class Tcpserver:
                 continue
             if int(fields.split()[1]) in parents:
                 parents.add(int(pid))
-                found.append((name, fields.split()[0]))
+                found.append((name, fields.split()[0], int(pid)))
         return found
 
     def quiet(self):
@@ -68,6 +69,10 @@ class Tcpserver:
         return [int(line.rsplit(" ", 1)[1]) for line in self.said().splitlines() if ": end " in line]
 
     def close(self):
+        """A session that hangs is not left behind."""
+        for _, _, pid in self.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(LIMIT)
