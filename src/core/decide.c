@@ -369,6 +369,8 @@ static enum step misbehaved(struct judging *j)
 
 static enum step report(struct judging *j)
 {
+	if (j->request->report != REPORT_NONE && j->request->client.family == 0)
+		return verdict(j, VERDICT_PASS, REASON_MALFORMED);
 	switch (j->request->report) {
 	case REPORT_NONE: break;
 	case REPORT_ACCEPTED: return delivered(j);
@@ -380,9 +382,9 @@ static enum step report(struct judging *j)
 
 /* The order of judgement, from top to bottom: the first step that decides ends it. */
 static enum step (*const order[])(struct judging *) = {
+	report,			/* a door tells something, and asks nothing */
 	at_stage,		/* greylisting acts at RCPT, DATA and end of message */
 	well_formed,		/* a usable client address */
-	report,			/* a door tells something, and asks nothing */
 	authenticated,		/* RFC 6647 section 5.7 */
 	rules,			/* allow and block end here, defer brings its own times */
 	null_sender,		/* at RCPT: left for DATA */

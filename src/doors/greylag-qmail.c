@@ -170,6 +170,23 @@ static void ask_by_client(struct answer *a)
 	asker_close(&asker);
 }
 
+/* A client that does not wait for the greeting loses what standing it has. */
+static void report_misbehaviour(void)
+{
+	struct buf b = buf_heap(QUESTION_MAX);
+	struct asker asker;
+	struct answer a;
+
+	asker_init(&asker, &options.endpoint, options.deadline_ms, options.defer);
+	question_begin(&b, "CONNECT");
+	question_add(&b, "greylag_report", span_of("misbehaved"));
+	add_session(&b, 0);
+	question_end(&b);
+	ask(&asker, &b, &a);
+	buf_free(&b);
+	asker_close(&asker);
+}
+
 /* --- the ways a session can go ---------------------------------------------------- */
 
 static int straight(char **server)
@@ -241,11 +258,12 @@ static bool waited_for_greeting(void)
 
 	if (greet_delay_ms == 0)
 		return true;
-	switch (greet_wait(greet_delay_ms)) {
-	case GREET_QUIET: return true;
-	case GREET_GONE: return false;
-	case GREET_TALKED: break;
-	}
+	enum greet_wait manners = greet_wait(greet_delay_ms);
+	if (manners == GREET_QUIET)
+		return true;
+	report_misbehaviour();
+	if (manners == GREET_GONE)
+		return false;
 	complain(early_talkers_pass ? "early talker passed: " : "early talker refused: ", variable("TCPREMOTEIP"));
 	if (!early_talkers_pass)
 		smtprefuse_line(refusal);

@@ -178,6 +178,7 @@ def by_client(t):
 def greet_delay(t):
     d = t.daemon(f"allow recipient {BOB}\n")
     s = serve(t, d.socket, "--greet-delay", "1")
+    wait_for(lambda: "distrusted" not in d.logged(), "nobody has misbehaved")
     started = time.monotonic()
     equal(attempt(s.port, ALICE, [BOB])[1][0], 250)
     check(time.monotonic() - started >= 1, "it waited")
@@ -188,6 +189,7 @@ def greet_delay(t):
     talk(s.port, close="now")
     s.quiet()
     check(time.monotonic() - started < 0.9, "a hang-up ends the wait")
+    wait_for(lambda: d.logged().count("reason=distrusted") == 2, "both were reported")
     s = serve(t, d.socket, "--greet-delay", "1s", "--early-talker", "pass")
     check(talk(s.port, b"QUIT\r\n").startswith(b"220 mx.test"), "passed")
     check("early talker passed" in s.said(), s.said())
