@@ -275,6 +275,48 @@ def a_path_is_no_address(t):
     sound(e)
 
 
+GREYLISTD_RCPT = """
+  defer
+    message = $sender_host_address is not yet authorized to deliver mail from <$sender_address> to <$local_part@$domain>.
+    !senders = :
+    !hosts = : +relay_from_hosts
+    !authenticated = *
+    condition = ${{readsocket{{{socket}}}{{--grey $sender_host_address $sender_address $local_part@$domain}}{{5s}}{{}}{{false}}}}
+"""
+GREYLISTD_DATA = """
+  defer
+    message = $sender_host_address is not yet authorized to send bounces.
+    senders = :
+    condition = ${{readsocket{{{socket}}}{{--grey $sender_host_address $recipients}}{{5s}}{{}}{{false}}}}
+"""
+
+
+@test
+def with_statements_for_greylistd(t):
+    """ACLs as greylistd-setup-exim4 makes them, against `listen greylistd`."""
+    where = t.folder / "greylistd"
+    d = t.daemon(f"listen greylistd unix {where} mode 0666\ngreylist delay {DELAY}s\n")
+    t.folder.chmod(0o755)
+    for name, text in (("rcpt", GREYLISTD_RCPT), ("data", GREYLISTD_DATA), ("none", "")):
+        (t.folder / name).write_text(text.format(socket=where))
+    e = Exim(t.folder / "exim", t.folder / "none", t.folder / "rcpt")
+    t.at_end(e.stop)
+    head, data = e.conf.read_text().split("acl_data:")
+    e.conf.write_text(head + "acl_data:" + data.replace(str(t.folder / "rcpt"), str(t.folder / "data")))
+    e.start()
+    replies, end = send(e, "alice@example.org", "bob@example.net", "carol@example.net")
+    for reply in replies:
+        deferred(reply, "192.0.2.1 is not yet authorized")
+    replies, end = send(e, "", "bob@example.net")
+    equal((replies[0][0], end[0]), (250, 451), str((replies, end)))
+    time.sleep(DELAY + 0.2)
+    accepted(e, *send(e, "alice@example.org", "bob@example.net", "carol@example.net"), count=2)
+    accepted(e, *send(e, "", "bob@example.net"))
+    accepted(e, *send(e, "new@example.org", "bob@example.net", address="198.51.100.7"))
+    d.stop()
+    accepted(e, *send(e, "new@example.org", "bob@example.net", address="203.0.113.7"))
+
+
 @test
 def strict_variables(t):
     """With strict_acl_vars the manual's statements must come first."""
