@@ -1,31 +1,28 @@
-/* show and forget: a scan of the store, page by page, with a filter. */
+/* show and forget: all records through a filter. */
 #include "daemon/control_command.h"
 #include "daemon/recordfilter.h"
-
-#define PAGE 500
+#include "daemon/recordscan.h"
 
 struct job {
+	struct recordscan scan;		/* first: the scan is the job */
 	struct control_conn *conn;
 	struct recordfilter filter;
 	bool forget, dry_run;
 	uint64_t matched;
-	struct store_scan scan;
-	struct store_remove remove;
-	struct buf doomed;		/* keys of this page to forget, each ended by '\n' */
-	struct record records[PAGE];
-	char from[KEY_MAX + 1];
 };
 
-static void next_page(void *arg);
-
-static void finish(struct job *j, const char *error)
+static struct job *job_of(struct recordscan *s)
 {
+	return (struct job *)s;
+}
+
+static void end(struct recordscan *s, const char *error)
+{
+	struct job *j = job_of(s);
 	struct control_conn *c = j->conn;
 
 	if (!error && j->forget)
 		control_send(c, json_pack("{s:I, s:b}", "forgotten", (json_int_t)j->matched, "dry_run", j->dry_run));
-	buf_free(&j->scan.keys);
-	buf_free(&j->doomed);
 	free(j);
 	if (error)
 		control_error(c, "%s", error);
@@ -68,90 +65,35 @@ static void send_row(struct job *j, const struct key_parts *p, const struct reco
 	control_send(j->conn, row);
 }
 
-static void take_page(struct job *j)
+static bool take_row(struct recordscan *s, struct span key, const struct record *r)
 {
-	struct span rest = buf_span(&j->scan.keys), key;
+	struct job *j = job_of(s);
 	struct key_parts parts;
 
-	buf_clear(&j->doomed);
-	for (unsigned i = 0; span_cut(&rest, '\n', &key); i++) {
-		if (!key_split(key, &parts) || !recordfilter_matches(&j->filter, &parts))
-			continue;
-		j->matched++;
-		if (!j->forget || j->dry_run)
-			send_row(j, &parts, &j->records[i]);
-		if (!j->forget || j->dry_run)
-			continue;
-		buf_addspan(&j->doomed, key);
-		buf_addc(&j->doomed, '\n');
-	}
-}
-
-static void on_removed(struct store_remove *op, enum store_status status)
-{
-	struct job *j = op->arg;
-
-	if (status != STORE_DONE)
-		finish(j, "the store could not forget all of them");
-	else if (!j->scan.more)
-		finish(j, NULL);
-	else
-		next_page(j);
-}
-
-/* True when the next page may be read at once. */
-static bool after_page(struct job *j)
-{
-	take_page(j);
-	if (j->doomed.n) {
-		j->remove = (struct store_remove){ .keys = buf_span(&j->doomed), .done = on_removed, .arg = j };
-		enum store_status status = store_remove(control_server(j->conn)->store, &j->remove);
-		if (status == STORE_PENDING)
-			return false;
-		if (status == STORE_FAILED) {
-			finish(j, "the store could not forget all of them");
-			return false;
-		}
-	}
-	if (!j->scan.more || control_gone(j->conn)) {
-		finish(j, NULL);
+	if (!key_split(key, &parts) || !recordfilter_matches(&j->filter, &parts))
 		return false;
-	}
-	if (control_full(j->conn)) {
-		control_wait(j->conn, next_page, j);
-		return false;
-	}
-	return true;
+	j->matched++;
+	if (j->forget && !j->dry_run)
+		return true;
+	send_row(j, &parts, r);
+	return false;
 }
 
-static void on_page(struct store_scan *op, enum store_status status)
+static void resume(void *job)
 {
-	struct job *j = op->arg;
-
-	if (status != STORE_DONE)
-		finish(j, "the store could not be read");
-	else if (after_page(j))
-		next_page(j);
+	recordscan_resume(job);
 }
 
-static void next_page(void *arg)
+static enum recordscan_next next_page(struct recordscan *s)
 {
-	struct job *j = arg;
-	enum store_status status;
+	struct job *j = job_of(s);
 
-	do {
-		if (control_gone(j->conn)) {
-			finish(j, NULL);
-			return;
-		}
-		status = store_scan(control_server(j->conn)->store, &j->scan);
-		if (status == STORE_PENDING)
-			return;
-		if (status == STORE_FAILED) {
-			finish(j, "the store could not be read");
-			return;
-		}
-	} while (after_page(j));
+	if (control_gone(j->conn))
+		return RECORDSCAN_STOP;
+	if (!control_full(j->conn))
+		return RECORDSCAN_GO;
+	control_wait(j->conn, resume, j);
+	return RECORDSCAN_WAIT;
 }
 
 static void start(struct control_conn *c, const json_t *arguments, bool forget)
@@ -165,18 +107,16 @@ static void start(struct control_conn *c, const json_t *arguments, bool forget)
 		control_error(c, "out of memory");
 		return;
 	}
+	j->scan = (struct recordscan){ .store = control_server(c)->store, .row = take_row, .next = next_page, .done = end };
 	j->conn = c;
 	j->forget = forget;
 	j->dry_run = json_is_true(json_object_get(arguments, "dry_run"));
-	j->doomed = buf_heap(PAGE * (KEY_MAX + 1));
-	j->scan = (struct store_scan){ .from = buf_on(j->from, sizeof j->from), .limit = PAGE, .records = j->records,
-				       .keys = buf_heap(PAGE * (KEY_MAX + 1)), .done = on_page, .arg = j };
 	if (recordfilter_parse(&j->filter, field ? field : "", pattern ? pattern : "", &why) != 0)
-		finish(j, buf_str(&why));
+		end(&j->scan, buf_str(&why));
 	else if (forget && recordfilter_matches_all(&j->filter) && !json_is_true(json_object_get(arguments, "all")))
-		finish(j, "that would forget everything; --all if you mean it");
+		end(&j->scan, "that would forget everything; --all if you mean it");
 	else
-		next_page(j);
+		recordscan_start(&j->scan);
 }
 
 void control_show(struct control_conn *c, const json_t *arguments)
