@@ -13,6 +13,7 @@
 #include "doors/options.h"
 #include "doors/relayrun.h"
 #include "doors/smtprefuse.h"
+#include "doors/tcpenv.h"
 
 #define CANNOT 111		/* what the tools of ucspi-tcp end with */
 #define GREET_DELAY_MOST_MS (240 * 1000)	/* RFC 5321 section 4.5.3.2.1: a client waits 5 minutes */
@@ -67,17 +68,12 @@ static int set_early_talker(const char *value, struct buf *why)
 
 static const struct door_option own[] = {
 	{ "by-client", NULL, "judge the client alone, before the server is started", set_by_client },
-	{ "confirmed-names", NULL, "tcpserver runs with -p: TCPREMOTEHOST is forward-confirmed", set_confirmed },
+	{ TCPENV_CONFIRMED_NAMES, set_confirmed },
 	{ "greet-delay", "TIME", "keep the client waiting for the greeting", set_greet_delay },
 	{ "early-talker", "refuse|pass", "what if it does not wait (default refuse)", set_early_talker },
 	{ "no-header", NULL, "do not put X-Greylist into a message that was delayed", set_without_header },
 	{ 0 },
 };
-
-static struct span variable(const char *name)
-{
-	return span_of(getenv(name));
-}
 
 /* inetd gives the client standard error, too: then it goes to the system's log. */
 static void find_stderr(void)
@@ -108,17 +104,10 @@ static void add_session(struct buf *b, unsigned transaction)
 	char text[200];
 	struct buf instance = BUF_ON(text);
 
-	buf_addspan(&instance, span_head(variable("TCPREMOTEIP"), 50));
-	buf_addc(&instance, '.');
-	buf_addspan(&instance, span_head(variable("TCPREMOTEPORT"), 10));
+	tcpenv_instance(&instance);
 	buf_addf(&instance, ".%ld.%u", (long)getpid(), transaction);
 	question_add(b, "instance", buf_span(&instance));
-	question_add(b, "client_address", variable("TCPREMOTEIP"));
-	question_add(b, "reverse_client_name", variable("TCPREMOTEHOST"));
-	if (names_confirmed)
-		question_add(b, "client_name", variable("TCPREMOTEHOST"));
-	question_add(b, "server_address", variable("TCPLOCALIP"));
-	question_add(b, "server_port", variable("TCPLOCALPORT"));
+	tcpenv_add(b, names_confirmed);
 }
 
 static void ask(struct asker *asker, const struct buf *question, struct answer *a)
@@ -233,7 +222,7 @@ static int judged_by_client(char **server)
 {
 	char line[600], name[300];
 	struct buf reply = BUF_ON(line), host = BUF_ON(name);
-	bool named = variable("TCPLOCALHOST").n > 0;
+	bool named = tcpenv("TCPLOCALHOST").n > 0;
 	struct answer a;
 
 	ask_by_client(&a);
@@ -245,7 +234,7 @@ static int judged_by_client(char **server)
 	}
 	/* RFC 5321 section 4.1.3: a host that has no name gives its address. */
 	buf_adds(&host, named ? "" : "[");
-	buf_addsafe(&host, named ? variable("TCPLOCALHOST") : variable("TCPLOCALIP"), 255);
+	buf_addsafe(&host, named ? tcpenv("TCPLOCALHOST") : tcpenv("TCPLOCALIP"), 255);
 	buf_adds(&host, named ? "" : "]");
 	smtprefuse_session(buf_span(&host), buf_span(&reply));
 	return 0;
@@ -264,7 +253,7 @@ static bool waited_for_greeting(void)
 	report_misbehaviour();
 	if (manners == GREET_GONE)
 		return false;
-	complain(early_talkers_pass ? "early talker passed: " : "early talker refused: ", variable("TCPREMOTEIP"));
+	complain(early_talkers_pass ? "early talker passed: " : "early talker refused: ", tcpenv("TCPREMOTEIP"));
 	if (!early_talkers_pass)
 		smtprefuse_line(refusal);
 	return early_talkers_pass;
@@ -272,7 +261,6 @@ static bool waited_for_greeting(void)
 
 int main(int argc, char **argv)
 {
-	static const struct span skip = SPAN("skip");
 	int first = door_options(argc, argv, "SERVER [ARGUMENT ...]", own, &options);
 	char **server = argv + first;
 
@@ -281,9 +269,9 @@ int main(int argc, char **argv)
 		return 64;
 	}
 	find_stderr();
-	if (getenv("RELAYCLIENT") || span_ieq(variable("GREYLAG"), skip))
+	if (tcpenv_exempt())
 		return straight(server);
-	if (variable("TCPREMOTEIP").n == 0) {
+	if (tcpenv("TCPREMOTEIP").n == 0) {
 		complain("TCPREMOTEIP is not set; mail is passed: ", span_of(server[0]));
 		return straight(server);
 	}

@@ -5,6 +5,7 @@
 #include "client/ask.h"
 #include "client/question.h"
 #include "doors/options.h"
+#include "doors/tcpenv.h"
 
 static bool names_confirmed;
 
@@ -17,23 +18,17 @@ static int set_confirmed(const char *value, struct buf *why)
 }
 
 static const struct door_option own[] = {
-	{ "confirmed-names", NULL, "tcpserver runs with -p: TCPREMOTEHOST is forward-confirmed", set_confirmed },
+	{ TCPENV_CONFIRMED_NAMES, set_confirmed },
 	{ 0 },
 };
-
-static struct span variable(const char *name)
-{
-	return span_of(getenv(name));
-}
 
 /* Clients that may relay, authenticated ones, and those that tcp.smtp exempts. At
  * [rcpt] qmail-spp also asks about recipients that qmail-smtpd will refuse. */
 static bool is_exempt(void)
 {
-	static const struct span skip = SPAN("skip"), no = SPAN("0");
+	static const struct span no = SPAN("0");
 
-	return getenv("RELAYCLIENT") || variable("SMTPAUTHUSER").n || span_ieq(variable("GREYLAG"), skip) ||
-	       span_eq(variable("SMTPRCPTHOSTSOK"), no);
+	return tcpenv_exempt() || tcpenv("SMTPAUTHUSER").n || span_eq(tcpenv("SMTPRCPTHOSTSOK"), no);
 }
 
 static void write_question(struct buf *b, const char *stage)
@@ -41,22 +36,15 @@ static void write_question(struct buf *b, const char *stage)
 	char text[200];
 	struct buf instance = BUF_ON(text);
 
-	/* The nearest to a transaction: mail of one sender in one session. */
-	buf_addspan(&instance, span_head(variable("TCPREMOTEIP"), 50));
-	buf_addc(&instance, '.');
-	buf_addspan(&instance, span_head(variable("TCPREMOTEPORT"), 10));
+	/* Mail of one sender in one session is one transaction. */
+	tcpenv_instance(&instance);
 	question_begin(b, stage);
 	question_add(b, "instance", buf_span(&instance));
-	question_add(b, "client_address", variable("TCPREMOTEIP"));
-	question_add(b, "reverse_client_name", variable("TCPREMOTEHOST"));
-	if (names_confirmed)
-		question_add(b, "client_name", variable("TCPREMOTEHOST"));
-	question_add(b, "server_address", variable("TCPLOCALIP"));
-	question_add(b, "server_port", variable("TCPLOCALPORT"));
-	question_add(b, "helo_name", variable("SMTPHELOHOST"));
-	question_address(b, "sender", variable("SMTPMAILFROM"));
+	tcpenv_add(b, names_confirmed);
+	question_add(b, "helo_name", tcpenv("SMTPHELOHOST"));
+	question_address(b, "sender", tcpenv("SMTPMAILFROM"));
 	if (strcmp(stage, "RCPT") == 0)
-		question_address(b, "recipient", variable("SMTPRCPTTO"));
+		question_address(b, "recipient", tcpenv("SMTPRCPTTO"));
 	question_end(b);
 }
 
