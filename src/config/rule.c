@@ -157,13 +157,31 @@ static bool is_misspelt(const struct rule_parse *r, unsigned token)
 	return true;
 }
 
+/* ">= 10" is one value in two words. */
+static bool read_comparison(struct rule_parse *r, struct condition *c)
+{
+	char text[40];
+	struct buf b = BUF_ON(text);
+
+	if (!parse_is(r->p, r->at, ">=") && !parse_is(r->p, r->at, "<="))
+		return false;
+	buf_addspan(&b, parse_word(r->p, r->at));
+	buf_addspan(&b, parse_word(r->p, r->at + 1));
+	if (b.over || !condition_add_word(c, buf_span(&b)))
+		return false;
+	r->at += 2;
+	return true;
+}
+
 static void read_value(struct rule_parse *r, struct condition *c)
 {
 	char text[250];
 	struct buf why = BUF_ON(text);
+
+	if (read_comparison(r, c))
+		return;
 	unsigned token = r->at++;
 	bool bare = !r->p->lex->tokens[token].quoted;
-
 	if (bare && (condition_add_word(c, parse_word(r->p, token)) || is_misspelt(r, token)))
 		return;
 	if (condition_add(c, parse_word(r->p, token), &why) != 0)

@@ -11,6 +11,7 @@ struct ruleset {
 	char *file;
 	struct rule *rules;
 	size_t used, room;
+	bool wants_clock;
 };
 
 struct ruleset *ruleset_new(const char *file)
@@ -64,6 +65,7 @@ bool ruleset_add(struct ruleset *rules, struct condition *c)
 	if (rule->count == RULE_CONDITIONS_MAX)
 		return false;
 	rule->conditions[rule->count++] = c;
+	rules->wants_clock |= condition_wants_clock(c);
 	return true;
 }
 
@@ -98,6 +100,11 @@ int ruleset_match(const struct ruleset *rules, const struct request *r, struct r
 const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index)
 {
 	return &rules->rules[index].ruling;
+}
+
+bool ruleset_wants_clock(const struct ruleset *rules)
+{
+	return rules->wants_clock;
 }
 
 unsigned ruleset_rules(const struct ruleset *rules)

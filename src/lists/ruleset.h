@@ -14,6 +14,8 @@ struct ruleset;
  * out->text and out->file live as long as the ruleset. */
 int ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out);
 
+/* True when a rule looks at the local time, which the request must then have. */
+bool ruleset_wants_clock(const struct ruleset *rules);
 /* What the rule at index (from 0, in order) says. */
 const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index);
 /* Number of rules, and of the entries in all their lists. */

@@ -36,6 +36,12 @@ static void good_lines(void **state)
 		"allow sender <> not client 192.0.2.1\n", "allow recipient postmaster@ abuse@example.org\n",
 		"allow client 192.0.2.1 # a comment with \\\nmode observe\n",
 		"block sender a@example.org text \"no # comment\"\n",
+		"allow identity example.org 192.0.2.0/24 /^mx/\n", "allow sender-domain .example.org\n",
+		"block helo-is-literal yes not tls yes\n", "block helo-not-dotted YES\n",
+		"defer policy-context submission \"two words\" /^x/\n",
+		"allow server-address 192.0.2.1 2001:db8::/32 server-port 25 2500-2599\n",
+		"defer recipient-count >= 10\n", "defer recipient-count >=10 <=2 4-6 tls no\n",
+		"defer time 22:00-06:00 12:00-13:00 weekday mon-fri sat Sun\n",
 		"observe client 0.0.0.0/0\n", "defer delay 5m window 10h keep 30d\n",
 	};
 	struct buf findings = buf_heap(10000);
@@ -100,6 +106,19 @@ static void bad_lines(void **state)
 		{ "allow client file /no/such/file\n", "f:1:19: error", "does not exist" },
 		{ "allow client file\n", "f:1:", "missing" },
 		{ "allow client file /\n", "f:1:19: error", "regular" },
+		{ "allow tls maybe\n", "f:1:11: error", "yes or no" },
+		{ "allow tls\n", "f:1:", "value" },
+		{ "allow sender-domain a@example.org\n", "f:1:21: error", "host name" },
+		{ "allow server-address mx.example.org\n", "f:1:22: error", "an address" },
+		{ "allow server-address /x/\n", "f:1:22: error", "an address" },
+		{ "allow server-port smtp\n", "f:1:19: error", "a number" },
+		{ "allow recipient-count >=\n", "f:1:23: error", "a number" },
+		{ "allow recipient-count >= x\n", "f:1:23: error", "a number" },
+		{ "allow recipient-count 9-3\n", "f:1:23: error", "a number" },
+		{ "allow time 22-6\n", "f:1:12: error", "22:00-06:00" },
+		{ "allow weekday monday\n", "f:1:15: error", "mon-fri" },
+		{ "allow policy-context \"\"\n", "f:1:22: error", "a word" },
+		{ "allow sender-domian example.org\n", "f:1:7: error", "did you mean sender-domain?" },
 		{ "block text\n", "f:1:", "text" },
 	};
 	struct buf findings = buf_heap(100000);
