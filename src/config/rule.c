@@ -10,10 +10,12 @@ static const struct action_word {
 	const char *word;
 	enum action action;
 	bool observe;
+	bool goes_on;
 } actions[] = {
-	{ "allow", ACTION_ALLOW, false }, { "whitelist", ACTION_ALLOW, false },
-	{ "block", ACTION_BLOCK, false }, { "blacklist", ACTION_BLOCK, false },
-	{ "defer", ACTION_DEFER, false }, { "observe", ACTION_DEFER, true },
+	{ "allow", ACTION_ALLOW, false, false }, { "whitelist", ACTION_ALLOW, false, false },
+	{ "block", ACTION_BLOCK, false, false }, { "blacklist", ACTION_BLOCK, false, false },
+	{ "defer", ACTION_DEFER, false, false }, { "observe", ACTION_DEFER, true, false },
+	{ "continue", ACTION_DEFER, false, true },
 };
 
 static const char *const parameters[] = { "delay", "window", "keep", "text", "observe" };
@@ -274,8 +276,32 @@ static void read_parameter(struct rule_parse *r)
 	}
 }
 
+static bool changes_nothing(const struct ruling *r)
+{
+	return r->delay_s < 0 && r->window_s < 0 && r->keep_s < 0 && !r->text && !r->observe;
+}
+
+static void read_rule(struct rule_parse *r)
+{
+	struct suggest near;
+
+	while (r->at < r->p->lex->count) {
+		if (is_parameter(r->p, r->at)) {
+			read_parameter(r);
+		} else if (is_keyword(r->p, r->at)) {
+			read_condition(r);
+		} else {
+			near_keyword(&near, parse_word(r->p, r->at));
+			parse_unknown(r->p, r->at, "a condition (client, helo, recipient, ...) or a parameter "
+				      "(delay, text, ...) is expected instead of", &near);
+			return;
+		}
+	}
+}
+
 void parse_rule(struct parse *p)
 {
+	unsigned errors = p->diag->errors;
 	const struct action_word *action = action_of(p);
 	struct rule_parse r = { .p = p, .at = 1 };
 
@@ -285,17 +311,9 @@ void parse_rule(struct parse *p)
 		return;
 	}
 	r.ruling->observe = action->observe;
-	while (r.at < p->lex->count) {
-		if (is_parameter(p, r.at)) {
-			read_parameter(&r);
-		} else if (is_keyword(p, r.at)) {
-			read_condition(&r);
-		} else {
-			struct suggest near;
-			near_keyword(&near, parse_word(p, r.at));
-			parse_unknown(p, r.at, "a condition (client, helo, recipient, ...) or a parameter "
-				      "(delay, text, ...) is expected instead of", &near);
-			return;
-		}
-	}
+	if (action->goes_on)
+		ruleset_go_on(p->config->rules);
+	read_rule(&r);
+	if (action->goes_on && errors == p->diag->errors && changes_nothing(r.ruling))
+		parse_warning(p, 0, "without a parameter this rule changes nothing");
 }

@@ -191,7 +191,7 @@ static void fetch_ruling(struct inquiry *q)
 
 	if (rules && ruleset_wants_clock(rules))
 		tell_local_time(q);
-	q->facts.ruled = rules && ruleset_match(rules, &q->request, &q->facts.ruling) == 1;
+	q->facts.ruled = rules && ruleset_match(rules, &q->request, &q->facts.ruling) != MATCH_NONE;
 	q->facts.have |= FACT_RULING;
 }
 

@@ -3,6 +3,7 @@
 struct rule {
 	struct ruling ruling;
 	char *text;
+	bool goes_on;			/* changes parameters, decides nothing */
 	unsigned count;
 	struct condition *conditions[RULE_CONDITIONS_MAX];
 };
@@ -69,6 +70,11 @@ bool ruleset_add(struct ruleset *rules, struct condition *c)
 	return true;
 }
 
+void ruleset_go_on(struct ruleset *rules)
+{
+	rules->rules[rules->used - 1].goes_on = true;
+}
+
 bool ruleset_text(struct ruleset *rules, struct span text)
 {
 	struct rule *rule = &rules->rules[rules->used - 1];
@@ -87,14 +93,41 @@ static bool applies(const struct rule *rule, const struct request *r)
 	return true;
 }
 
-int ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out)
+/* What the later rule says counts; what it leaves open stays as before. */
+static void change(struct ruling *out, const struct ruling *later)
 {
-	for (size_t i = 0; i < rules->used; i++)
-		if (applies(&rules->rules[i], r)) {
-			*out = rules->rules[i].ruling;
-			return 1;
-		}
-	return 0;
+	out->action = later->action;
+	out->observe |= later->observe;
+	out->delay_s = later->delay_s >= 0 ? later->delay_s : out->delay_s;
+	out->window_s = later->window_s >= 0 ? later->window_s : out->window_s;
+	out->keep_s = later->keep_s >= 0 ? later->keep_s : out->keep_s;
+	out->text = later->text ? later->text : out->text;
+	out->file = later->file;
+	out->line = later->line;
+}
+
+enum match ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out)
+{
+	enum match match = MATCH_NONE;
+
+	for (size_t i = 0; i < rules->used; i++) {
+		const struct rule *rule = &rules->rules[i];
+		if (!applies(rule, r))
+			continue;
+		if (match == MATCH_NONE)
+			*out = rule->ruling;
+		else
+			change(out, &rule->ruling);
+		if (!rule->goes_on)
+			return MATCH_DECIDED;
+		match = MATCH_CHANGED;
+	}
+	return match;
+}
+
+bool ruleset_goes_on(const struct ruleset *rules, unsigned index)
+{
+	return rules->rules[index].goes_on;
 }
 
 const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index)

@@ -16,6 +16,8 @@ struct ruleset *ruleset_new(const char *file);
 struct ruling *ruleset_begin(struct ruleset *rules, enum action action, unsigned line);
 /* Adds a condition to the rule begun last and owns it from then on; false when it has too many. */
 bool ruleset_add(struct ruleset *rules, struct condition *c);
+/* Makes the rule begun last, of ACTION_DEFER, one that only changes parameters for what follows. */
+void ruleset_go_on(struct ruleset *rules);
 /* Sets the reply text of the rule begun last; copied. False when memory is out. */
 bool ruleset_text(struct ruleset *rules, struct span text);
 

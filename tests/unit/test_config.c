@@ -42,7 +42,9 @@ static void good_lines(void **state)
 		"allow server-address 192.0.2.1 2001:db8::/32 server-port 25 2500-2599\n",
 		"defer recipient-count >= 10\n", "defer recipient-count >=10 <=2 4-6 tls no\n",
 		"defer time 22:00-06:00 12:00-13:00 weekday mon-fri sat Sun\n",
-		"observe client 0.0.0.0/0\n", "defer delay 5m window 10h keep 30d\n",
+		"observe client 0.0.0.0/0\n",
+		"continue client-name dynamic delay 15m keep 8d\ncontinue observe\ncontinue text x\n",
+		"continue window 5h\ncontinue delay 4h\n", "defer delay 5m window 10h keep 30d\n",
 	};
 	struct buf findings = buf_heap(10000);
 
@@ -74,6 +76,8 @@ static void bad_lines(void **state)
 		{ "greylist delay 99999999999999999999s\n", "f:1:16: error", "" },
 		{ "greylist delay 12h window 11h\n", "f:1: error", "window must be longer than delay" },
 		{ "defer delay 23h window 1h\n", "f:1: error", "window must be longer than delay" },
+		{ "continue window 5h\ncontinue delay 4h\ncontinue delay 5h\n", "f:3: error", "together" },
+		{ "continue delay 5h\nallow helo x\ndefer window 4h\n", "f:3: error", "together" },
 		{ "defer client 192.0.2.1 delay 500ms\n", "f:1:30: error", "whole seconds" },
 		{ "listen policy tcp localhost:25\n", "f:1:19: error", "address and a port" },
 		{ "listen policy tcp 127.0.0.1\n", "f:1:19: error", "" },
@@ -234,6 +238,10 @@ static void warnings(void **state)
 	c = parse("allow not client optional-file /no/such/list\n", &findings);
 	assert_non_null(c);
 	assert_non_null(strstr(buf_str(&findings), "always holds"));
+	config_free(&c);
+	c = parse("continue client 192.0.2.1\n", &findings);
+	assert_non_null(c);
+	assert_non_null(strstr(buf_str(&findings), "f:1:1: warning: without a parameter"));
 	config_free(&c);
 	buf_free(&findings);
 }
