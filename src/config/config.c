@@ -122,6 +122,7 @@ static void unknown_line(const struct parse *p)
 
 	suggest_begin(&near, parse_word(p, 0));
 	suggest_try(&near, "listen");
+	suggest_try(&near, "set");
 	for (unsigned i = 0; parse_rule_word(i); i++)
 		suggest_try(&near, parse_rule_word(i));
 	for (unsigned i = 0; i < options_count(); i++)
@@ -135,6 +136,8 @@ static void parse_line(struct parse *p)
 
 	if (word && parse_is(p, 0, "listen"))
 		parse_listen(p);
+	else if (word && parse_is(p, 0, "set"))
+		parse_set(p);
 	else if (word && parse_starts_rule(p))
 		parse_rule(p);
 	else if (word && options_group(parse_word(p, 0)))

@@ -113,6 +113,8 @@ struct condition {
 	struct wordset *words;		/* names, addresses or words */
 	struct patterns *patterns;
 	struct ranges ranges;
+	const struct condition **sets;	/* of others: their values are its values too */
+	size_t set_count;
 };
 
 const struct condition_kind *condition_kind(struct span name)
@@ -161,6 +163,7 @@ void condition_free(struct condition **c)
 		wordset_free(&(*c)->words);
 		patterns_free(&(*c)->patterns);
 		ranges_free(&(*c)->ranges);
+		free((*c)->sets);
 	}
 	free(*c);
 	*c = NULL;
@@ -253,6 +256,21 @@ bool condition_add_word(struct condition *c, struct span word)
 	return class != 0;
 }
 
+int condition_add_set(struct condition *c, const struct condition *set, struct buf *why)
+{
+	if (set == c || set->set_count)
+		return buf_fail(why, "a set in a set is no value");
+	if (set->kind != c->kind)
+		return buf_fail(why, "this is a set for the condition %s", set->kind->name);
+	const struct condition **more = realloc(c->sets, (c->set_count + 1) * sizeof *more);
+	if (!more)
+		return buf_fail(why, "out of memory");
+	c->sets = more;
+	c->sets[c->set_count++] = set;
+	c->count += set->count;
+	return 0;
+}
+
 uint64_t condition_count(const struct condition *c)
 {
 	return c->count;
@@ -278,7 +296,7 @@ static bool word_matches(const struct condition *c, struct span text)
 	return text.n && !b.over && wordset_find(c->words, buf_span(&b));
 }
 
-static bool matches(const struct condition *c, const struct request *r)
+static bool own_matches(const struct condition *c, const struct request *r)
 {
 	if (c->kind->takes & RANGES)
 		return ranges_find(&c->ranges, c->kind->number(r));
@@ -292,6 +310,16 @@ static bool matches(const struct condition *c, const struct request *r)
 	if (c->kind->takes & PATTERNS && word_matches(c, text))
 		return true;
 	return text.n && patterns_match(c->patterns, text);
+}
+
+static bool matches(const struct condition *c, const struct request *r)
+{
+	if (own_matches(c, r))
+		return true;
+	for (size_t i = 0; i < c->set_count; i++)
+		if (own_matches(c->sets[i], r))
+			return true;
+	return false;
 }
 
 bool condition_holds(const struct condition *c, const struct request *r)

@@ -24,7 +24,10 @@ void condition_free(struct condition **c);
 bool condition_add_word(struct condition *c, struct span word);
 /* Adds a value as it is written in a rule or a list file. 0, or -1 with why. */
 int condition_add(struct condition *c, struct span value, struct buf *why);
-/* Number of values. */
+/* Adds the values of another condition of the same kind, which must live as long, have
+ * no `not`, and no sets itself. 0, or -1 with why. */
+int condition_add_set(struct condition *c, const struct condition *set, struct buf *why);
+/* Number of values, those of its sets included. */
 uint64_t condition_count(const struct condition *c);
 /* Whether it holds, `not` included. */
 bool condition_holds(const struct condition *c, const struct request *r);

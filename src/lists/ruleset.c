@@ -8,10 +8,18 @@ struct rule {
 	struct condition *conditions[RULE_CONDITIONS_MAX];
 };
 
+struct named_set {
+	char *name;
+	struct condition *set;
+	unsigned line;
+};
+
 struct ruleset {
 	char *file;
 	struct rule *rules;
 	size_t used, room;
+	struct named_set *sets;
+	unsigned set_count;
 	bool wants_clock;
 };
 
@@ -38,9 +46,45 @@ void ruleset_free(struct ruleset **rules)
 			condition_free(&r->rules[i].conditions[c]);
 		free(r->rules[i].text);
 	}
+	for (unsigned i = 0; i < r->set_count; i++) {
+		condition_free(&r->sets[i].set);
+		free(r->sets[i].name);
+	}
+	free(r->sets);
 	free(r->rules);
 	free(r->file);
 	free(r);
+}
+
+bool ruleset_add_set(struct ruleset *rules, struct span name, struct condition *set, unsigned line)
+{
+	if (!rules->sets)
+		rules->sets = calloc(RULESET_SETS_MAX, sizeof *rules->sets);
+	if (!rules->sets || rules->set_count == RULESET_SETS_MAX)
+		return false;
+	char *copy = strndup(name.p, name.n);
+	if (!copy)
+		return false;
+	rules->sets[rules->set_count++] = (struct named_set){ copy, set, line };
+	return true;
+}
+
+const struct condition *ruleset_set(const struct ruleset *rules, struct span name)
+{
+	for (unsigned i = 0; i < rules->set_count; i++)
+		if (span_eq(name, span_of(rules->sets[i].name)))
+			return rules->sets[i].set;
+	return NULL;
+}
+
+unsigned ruleset_sets(const struct ruleset *rules)
+{
+	return rules->set_count;
+}
+
+const char *ruleset_set_name(const struct ruleset *rules, unsigned index)
+{
+	return rules->sets[index].name;
 }
 
 struct ruling *ruleset_begin(struct ruleset *rules, enum action action, unsigned line)

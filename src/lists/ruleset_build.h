@@ -6,9 +6,19 @@
 #include "lists/ruleset.h"
 
 #define RULE_CONDITIONS_MAX 8
+#define RULESET_SETS_MAX 1000
 
 /* NULL when memory is out. `file` names the configuration, for rulings. */
 struct ruleset *ruleset_new(const char *file);
+
+/* Owns the set, which rules can then refer to by its name, from then on; false when
+ * there are too many. `line` is where it stands. */
+bool ruleset_add_set(struct ruleset *rules, struct span name, struct condition *set, unsigned line);
+/* The set of this name (letter case counts), or NULL. */
+const struct condition *ruleset_set(const struct ruleset *rules, struct span name);
+/* Number of sets, and their names. */
+unsigned ruleset_sets(const struct ruleset *rules);
+const char *ruleset_set_name(const struct ruleset *rules, unsigned index);
 
 /* Starts a rule that stands in `line`. Its parameters are changed through the
  * ruling that is returned: delay_s, window_s, keep_s, observe. NULL when memory
