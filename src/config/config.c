@@ -195,6 +195,8 @@ static void check_whole(struct parse *p)
 		at = p->config->origins[options_find(span_of("greylist"), span_of("delay"))];
 	check_window(p, at, s->greylist_delay_s, s->greylist_window_s);
 	check_rule_windows(p);
+	if (p->diag->errors == 0)
+		parse_lint_rules(p);
 }
 
 static void derive_policy(struct config *c)

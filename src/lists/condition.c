@@ -109,6 +109,8 @@ struct condition {
 	bool negated;
 	unsigned classes;
 	uint64_t count;
+	uint64_t print;			/* of the values, in any order */
+	unsigned whole;			/* families of which all addresses are in: bit 0 IPv4, bit 1 IPv6 */
 	struct prefixset *prefixes;
 	struct wordset *words;		/* names, addresses or words */
 	struct patterns *patterns;
@@ -234,11 +236,36 @@ static int add_value(struct condition *c, struct span value, struct buf *why)
 		      takes & PREFIXES ? "an address or a host name" : "a host name", why);
 }
 
+/* Adds a value to the fingerprint, in one spelling for what means the same. */
+static void note(struct condition *c, struct span value)
+{
+	char text[WORDSET_LONGEST + 1];
+	struct buf b = BUF_ON(text);
+	struct netprefix prefix;
+	struct range range;
+	struct span pattern;
+
+	c->count++;
+	if (c->kind->takes & RANGES && range_parse(c->kind->unit, value, &range)) {
+		buf_addf(&b, "%lld-%lld", (long long)range.low, (long long)range.high);
+		value = buf_span(&b);
+	} else if (c->kind->takes & PREFIXES && netprefix_parse(value, &prefix)) {
+		netprefix_add(&b, &prefix);
+		value = buf_span(&b);
+		if (prefix.bits == 0)
+			c->whole |= prefix.addr.family == 4 ? 1 : 2;
+	} else if (!pattern_spelled(value, &pattern)) {
+		buf_addlower(&b, value);
+		value = buf_span(&b);
+	}
+	c->print += span_hash(value, 0);
+}
+
 int condition_add(struct condition *c, struct span value, struct buf *why)
 {
 	if (add_value(c, value, why) != 0)
 		return -1;
-	c->count++;
+	note(c, value);
 	return 0;
 }
 
@@ -247,13 +274,18 @@ bool condition_add_word(struct condition *c, struct span word)
 	unsigned class = c->kind->takes & CLASSES ? class_of(word) : 0;
 	struct range range;
 
-	if (c->kind->takes & RANGES && range_parse(c->kind->unit, word, &range) && ranges_add(&c->ranges, range)) {
+	if (class) {
+		/* Not what the same word as a name would be. */
+		c->print += span_hash(span_make((const char *)&class, sizeof class), 1);
+		c->classes |= class;
 		c->count++;
 		return true;
 	}
-	c->classes |= class;
-	c->count += class != 0;
-	return class != 0;
+	if (c->kind->takes & RANGES && range_parse(c->kind->unit, word, &range) && ranges_add(&c->ranges, range)) {
+		note(c, word);
+		return true;
+	}
+	return false;
 }
 
 int condition_add_set(struct condition *c, const struct condition *set, struct buf *why)
@@ -268,7 +300,26 @@ int condition_add_set(struct condition *c, const struct condition *set, struct b
 	c->sets = more;
 	c->sets[c->set_count++] = set;
 	c->count += set->count;
+	c->print += set->print;
+	c->whole |= set->whole;
 	return 0;
+}
+
+bool condition_always(const struct condition *c)
+{
+	return c->negated ? c->count == 0 : c->kind->address == client_address && c->whole == 3;
+}
+
+bool condition_never(const struct condition *c)
+{
+	return c->negated ? c->kind->address == client_address && c->whole == 3 : c->count == 0;
+}
+
+uint64_t condition_print(const struct condition *c)
+{
+	uint64_t parts[] = { (uint64_t)(c->kind - kinds), c->negated, c->count, c->print };
+
+	return span_hash(span_make((const char *)parts, sizeof parts), 0);
 }
 
 uint64_t condition_count(const struct condition *c)

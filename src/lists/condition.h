@@ -29,6 +29,11 @@ int condition_add(struct condition *c, struct span value, struct buf *why);
 int condition_add_set(struct condition *c, const struct condition *set, struct buf *why);
 /* Number of values, those of its sets included. */
 uint64_t condition_count(const struct condition *c);
+/* True when it holds, or does not, whatever the request; false when that cannot be seen. */
+bool condition_always(const struct condition *c);
+bool condition_never(const struct condition *c);
+/* A fingerprint: the same for the same kind with the same values in any order. */
+uint64_t condition_print(const struct condition *c);
 /* Whether it holds, `not` included. */
 bool condition_holds(const struct condition *c, const struct request *r);
 

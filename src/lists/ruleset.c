@@ -137,6 +137,36 @@ static bool applies(const struct rule *rule, const struct request *r)
 	return true;
 }
 
+bool ruleset_always(const struct ruleset *rules, unsigned index)
+{
+	const struct rule *rule = &rules->rules[index];
+
+	for (unsigned i = 0; i < rule->count; i++)
+		if (!condition_always(rule->conditions[i]))
+			return false;
+	return true;
+}
+
+bool ruleset_never(const struct ruleset *rules, unsigned index)
+{
+	const struct rule *rule = &rules->rules[index];
+
+	for (unsigned i = 0; i < rule->count; i++)
+		if (condition_never(rule->conditions[i]))
+			return true;
+	return false;
+}
+
+uint64_t ruleset_print(const struct ruleset *rules, unsigned index)
+{
+	const struct rule *rule = &rules->rules[index];
+	uint64_t print = 0;
+
+	for (unsigned i = 0; i < rule->count; i++)
+		print += condition_print(rule->conditions[i]);
+	return print;
+}
+
 /* What the later rule says counts; what it leaves open stays as before. */
 static void change(struct ruling *out, const struct ruling *later)
 {

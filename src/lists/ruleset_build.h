@@ -20,6 +20,12 @@ const struct condition *ruleset_set(const struct ruleset *rules, struct span nam
 unsigned ruleset_sets(const struct ruleset *rules);
 const char *ruleset_set_name(const struct ruleset *rules, unsigned index);
 
+/* True when the rule at index matches every request, or none; false when that cannot be seen. */
+bool ruleset_always(const struct ruleset *rules, unsigned index);
+bool ruleset_never(const struct ruleset *rules, unsigned index);
+/* A fingerprint of its conditions: the same for the same ones in any order. */
+uint64_t ruleset_print(const struct ruleset *rules, unsigned index);
+
 /* Starts a rule that stands in `line`. Its parameters are changed through the
  * ruling that is returned: delay_s, window_s, keep_s, observe. NULL when memory
  * is out. Valid until the next rule begins. */

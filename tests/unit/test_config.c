@@ -263,12 +263,71 @@ static void warnings(void **state)
 	buf_free(&findings);
 }
 
+/* Rules that no request gets to, and some that look so and are not. */
+static void lint(void **state)
+{
+	static const struct { const char *text, *finding; } rows[] = {
+		{ "allow\nblock helo x\n", "f:2: warning: no request gets here: the rule in line 1 matches everything" },
+		{ "allow client 0.0.0.0/0 ::/0\ndefer\n", "f:2: warning: no request gets here" },
+		{ "set all client ::/0\nallow client set all 0.0.0.0/0\ndefer\n", "f:3: warning: no request gets here" },
+		{ "allow not client optional-file /no/such/list\ndefer\n", "f:2: warning: no request gets here" },
+		{ "allow helo x\nblock helo X\n",
+		  "f:2: warning: no request gets here: the rule in line 1 has the same conditions" },
+		{ "allow helo x sender a@b client 10.1\n\n# here\nblock client 10.1.0.0/16 sender a@b helo x\n",
+		  "f:4: warning: no request gets here: the rule in line 1" },
+		{ "allow client 10.1 10.2\nblock client 10.2 10.1\n", "f:2: warning: no request gets here" },
+		{ "allow weekday mon-fri\ncontinue weekday MON-fri observe\n", "f:2: warning: no request gets here" },
+		{ "continue helo x delay 5m\nallow helo x\nblock helo x\n", "f:3: warning: no request gets here" },
+		{ "set a helo x y\nallow helo set a\nblock helo y x\n", "f:3: warning: no request gets here" },
+		{ "allow client-name dynamic\nblock client-name Dynamic\n", "f:2: warning: no request gets here" },
+		{ "continue delay 5m\nblock helo x\nallow\n", "" },
+		{ "continue helo x delay 5m\nallow helo x\n", "" },
+		{ "continue helo x delay 5m\ncontinue helo x keep 8d\n", "" },
+		{ "allow client 0.0.0.0/0\ndefer\n", "" },
+		{ "allow server-address 0.0.0.0/0 ::/0\ndefer\n", "" },
+		{ "allow client 0.0.0.0/0 ::/0 helo x\ndefer\n", "" },
+		{ "allow helo x\nblock not helo x\nblock client-name x\n", "" },
+		{ "allow client-name dynamic\nblock client-name \"dynamic\"\n", "" },
+		{ "allow helo /\\S/\nblock helo /\\s/\n", "" },
+		{ "allow helo x\nblock helo x helo y\nblock helo x y\n", "" },
+		{ "allow client optional-file /no/a\nblock client optional-file /no/b\n", "" },
+		{ "allow time 22:00-06:00\nblock time 22:00-07:00\nblock tls yes\nallow tls no\n", "" },
+	};
+	struct buf findings = buf_heap(10000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct config *c = parse(rows[i].text, &findings);
+		if (!c || !strstr(buf_str(&findings), rows[i].finding) || (!rows[i].finding[0] && findings.n))
+			fail_msg("%s -> %s", rows[i].text, buf_str(&findings));
+		config_free(&c);
+	}
+	buf_free(&findings);
+}
+
+/* The check of each against all others takes no time that shows. */
+static void lint_of_many(void **state)
+{
+	struct buf findings = buf_heap(100000), text = buf_heap(4000000);
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++)
+		buf_addf(&text, "allow helo x%u\n", i);
+	struct config *c = parse(buf_str(&text), &findings);
+	assert_non_null(c);
+	assert_int_equal(findings.n, 0);
+	config_free(&c);
+	buf_free(&text);
+	buf_free(&findings);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_lines), cmocka_unit_test(bad_lines), cmocka_unit_test(several_errors),
 		cmocka_unit_test(every_setting), cmocka_unit_test(values_and_origins),
-		cmocka_unit_test(listeners), cmocka_unit_test(warnings),
+		cmocka_unit_test(listeners), cmocka_unit_test(warnings), cmocka_unit_test(lint),
+		cmocka_unit_test(lint_of_many),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
