@@ -123,6 +123,7 @@ static void unknown_line(const struct parse *p)
 	suggest_begin(&near, parse_word(p, 0));
 	suggest_try(&near, "listen");
 	suggest_try(&near, "set");
+	suggest_try(&near, "test");
 	for (unsigned i = 0; parse_rule_word(i); i++)
 		suggest_try(&near, parse_rule_word(i));
 	for (unsigned i = 0; i < options_count(); i++)
@@ -138,6 +139,8 @@ static void parse_line(struct parse *p)
 		parse_listen(p);
 	else if (word && parse_is(p, 0, "set"))
 		parse_set(p);
+	else if (word && parse_is(p, 0, "test"))
+		parse_test(p);
 	else if (word && parse_starts_rule(p))
 		parse_rule(p);
 	else if (word && options_group(parse_word(p, 0)))
@@ -233,6 +236,7 @@ static struct config *config_new(const char *name)
 void config_free(struct config **config)
 {
 	if (*config) {
+		ruletest_free(*config);
 		ruleset_free(&(*config)->rules);
 		free((*config)->origins);
 	}

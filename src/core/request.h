@@ -55,7 +55,8 @@ struct request {
 	/* Filled in by the engine before rules and decision see the request: */
 	struct span client_org;	/* registrable domain of client_name, lower case; empty when none */
 	bool client_dynamic;	/* client_name looks like a dial-up or pool address */
-	bool has_local_time;	/* only when a rule looks at it: */
+	/* The local time, only when a rule looks at it: */
+	bool has_minute, has_weekday;
 	uint16_t local_minute;	/* since midnight */
 	uint8_t local_weekday;	/* from Monday, which is 0 */
 };

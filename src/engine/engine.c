@@ -178,9 +178,9 @@ static void tell_local_time(struct inquiry *q)
 	time_t now = (time_t)q->now;
 	struct tm tm;
 
-	q->request.has_local_time = localtime_r(&now, &tm) != NULL;
-	if (!q->request.has_local_time)
+	if (!localtime_r(&now, &tm))
 		return;
+	q->request.has_minute = q->request.has_weekday = true;
 	q->request.local_minute = (uint16_t)(tm.tm_hour * 60 + tm.tm_min);
 	q->request.local_weekday = (uint8_t)((tm.tm_wday + 6) % 7);
 }

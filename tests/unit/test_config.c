@@ -2,6 +2,7 @@
 
 #include "config/config.h"
 #include "config/options.h"
+#include "config/ruletest.h"
 
 static void collect(struct diag *d, enum diag_severity severity, const char *file, unsigned line,
 		    unsigned column, const char *text)
@@ -140,6 +141,23 @@ static void bad_lines(void **state)
 		{ "set a client 300.1.1.1\n", "f:1:14: error", "300.1.1.1" },
 		{ "set a client file /no/such/file\n", "f:1:19: error", "does not exist" },
 		{ "allow client set\n", "f:1:", "name of a set is missing" },
+		{ "test\n", "f:1:", "in quotes" }, { "test from expect none\n", "f:1:6: error", "in quotes" },
+		{ "test \"from 10.1.1.1\"\n", "f:1:", "\"expect\" is missing" },
+		{ "test \"from 10.1.1.1\" expekt none\n", "f:1:22: error", "\"expect\" is missing" },
+		{ "test \"from 10.1.1.1\" expect\n", "f:1:", "allow, block" },
+		{ "test \"from 10.1.1.1\" expect reject\n", "f:1:29: error", "allow, block" },
+		{ "test \"from 10.1.1.1\" expect none x\n", "f:1:34: error", "nothing stands" },
+		{ "test \"\" expect none\n", "f:1:6: error", "needs a client" },
+		{ "test \"sender a@b\" expect none\n", "f:1:6: error", "needs a client" },
+		{ "test \"from 10.1\" expect none\n", "f:1:6: error", "does not fit its word: \"10.1\"" },
+		{ "test \"from 10.1.1.1 sendr a@b\" expect none\n", "f:1:6: error", "did you mean sender?" },
+		{ "test \"from 10.1.1.1 sender\" expect none\n", "f:1:6: error", "missing after \"sender\"" },
+		{ "test \"from 10.1.1.1 at 25:00\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 on mon-fri\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 tls maybe\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 port 70000\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 server mx\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 recipients x\" expect none\n", "f:1:6: error", "does not fit" },
 		{ "block text\n", "f:1:", "text" },
 	};
 	struct buf findings = buf_heap(100000);
@@ -305,6 +323,69 @@ static void lint(void **state)
 	buf_free(&findings);
 }
 
+/* Stands for the engine, which knows one organisation only. */
+static void find_out(const void *arg, struct request *r)
+{
+	static const struct span org = SPAN("example.org");
+
+	(void)arg;
+	if (span_ends(r->client_name, org))
+		r->client_org = span_from(r->client_name, r->client_name.n - org.n);
+}
+
+static const char expectations[] =
+	"set night time 22:00-06:00\n"
+	"continue sender c@c.example observe\n"
+	"allow identity example.org\n"
+	"allow client 192.0.2.1\n"
+	"block helo localhost recipient b@b.example\n"
+	"defer time set night\n"
+	"observe weekday sat\n"
+	"block reverse-name bad.example tls yes recipient-count 3 policy-context x server-address 10.1 server-port 25\n";
+
+/* What each sentence gets; and an expectation of anything else fails, where it stands. */
+static void rule_tests(void **state)
+{
+	static const struct { const char *sentence, *result, *told; } rows[] = {
+		{ "from 192.0.2.1", "allow", "line 4 says allow" },
+		{ "from IPv6:2001:db8::1 name mx.Example.org", "none", "but no rule decides" },
+		{ "from 2001:db8::1 name mx.example.org", "allow", "line 3 says allow" },
+		{ "from 192.0.2.9 name unknown reverse unknown", "none", "but no rule decides" },
+		{ "from 192.0.2.9 helo localhost sender a@b recipient b@b.example", "block", "line 5 says block" },
+		{ "FROM 192.0.2.9  helo  localhost \t sender <> recipient <b@b.example>", "block", "line 5" },
+		{ "from 192.0.2.9 helo localhost sender c@c.example recipient b@b.example", "observe", "line 5" },
+		{ "from 192.0.2.9 sender c@c.example", "none", "but no rule decides" },
+		{ "from 192.0.2.9 helo H at 22:30", "defer", "line 6 says defer" },
+		{ "from 192.0.2.9 at 24:00", "defer", "line 6" }, { "from 192.0.2.9 at 06:00", "none", "no rule" },
+		{ "from 192.0.2.9 on sat", "observe", "line 7" }, { "from 192.0.2.9 on sun", "none", "no rule" },
+		{ "from 192.0.2.9 reverse bad.example tls yes recipients 3 context x server 10.1.2.3 port 25", "block",
+		  "line 8" },
+		{ "from 192.0.2.9 reverse bad.example tls no recipients 3 context x server 10.1.2.3 port 25", "none",
+		  "no rule" },
+	};
+	static const char *const results[] = { "allow", "block", "defer", "observe", "none" };
+	struct buf findings = buf_heap(10000), text = buf_heap(10000);
+
+	(void)state;
+	for (size_t i = 0; i < 5 * sizeof rows / sizeof *rows; i++) {
+		buf_clear(&text);
+		buf_adds(&text, expectations);
+		buf_addf(&text, "test \"%s\" expect %s\n", rows[i / 5].sentence, results[i % 5]);
+		struct config *c = parse(buf_str(&text), &findings);
+		if (!c || findings.n)
+			fail_msg("%s: %s", rows[i / 5].sentence, buf_str(&findings));
+		struct diag diag = { .report = collect, .arg = &findings };
+		unsigned failures = ruletest_run(c, find_out, NULL, &diag);
+		if (failures != (strcmp(results[i % 5], rows[i / 5].result) != 0) || failures != diag.errors)
+			fail_msg("%s expect %s: %s", rows[i / 5].sentence, results[i % 5], buf_str(&findings));
+		if (failures && (!strstr(buf_str(&findings), rows[i / 5].told) || !strstr(buf_str(&findings), "f:9:")))
+			fail_msg("%s: %s", rows[i / 5].sentence, buf_str(&findings));
+		config_free(&c);
+	}
+	buf_free(&text);
+	buf_free(&findings);
+}
+
 /* The check of each against all others takes no time that shows. */
 static void lint_of_many(void **state)
 {
@@ -327,7 +408,7 @@ int main(void)
 		cmocka_unit_test(good_lines), cmocka_unit_test(bad_lines), cmocka_unit_test(several_errors),
 		cmocka_unit_test(every_setting), cmocka_unit_test(values_and_origins),
 		cmocka_unit_test(listeners), cmocka_unit_test(warnings), cmocka_unit_test(lint),
-		cmocka_unit_test(lint_of_many),
+		cmocka_unit_test(lint_of_many), cmocka_unit_test(rule_tests),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
