@@ -45,7 +45,7 @@ struct request {
 	struct span policy_context;
 	struct span server_address;
 	struct span server_port;
-	struct span encryption_protocol;	/* "TLSv1.3"; empty without TLS, or when the door does not say */
+	struct span encryption_protocol;	/* "TLSv1.3"; empty without TLS, p NULL when the door does not say */
 	struct span recipient_count;	/* as text; Postfix says 0 before DATA */
 	bool has_sender;
 	bool has_recipient;

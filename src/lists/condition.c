@@ -52,7 +52,13 @@ static int64_t number_of(struct span s)
 
 static int64_t server_port(const struct request *r) { return number_of(r->server_port); }
 static int64_t recipient_count(const struct request *r) { return number_of(r->recipient_count); }
-static int64_t tls(const struct request *r) { return r->encryption_protocol.n != 0; }
+
+/* A door that never says so does not mean that there is no TLS. */
+static int64_t tls(const struct request *r)
+{
+	return r->encryption_protocol.p ? r->encryption_protocol.n != 0 : -1;
+}
+
 static int64_t minute(const struct request *r) { return r->has_minute ? r->local_minute : -1; }
 static int64_t weekday(const struct request *r) { return r->has_weekday ? r->local_weekday : -1; }
 

@@ -341,7 +341,8 @@ static const char expectations[] =
 	"block helo localhost recipient b@b.example\n"
 	"defer time set night\n"
 	"observe weekday sat\n"
-	"block reverse-name bad.example tls yes recipient-count 3 policy-context x server-address 10.1 server-port 25\n";
+	"block reverse-name bad.example tls yes recipient-count 3 policy-context x server-address 10.1 server-port 25\n"
+	"block helo plain tls no\n";
 
 /* What each sentence gets; and an expectation of anything else fails, where it stands. */
 static void rule_tests(void **state)
@@ -360,6 +361,7 @@ static void rule_tests(void **state)
 		{ "from 192.0.2.9 on sat", "observe", "line 7" }, { "from 192.0.2.9 on sun", "none", "no rule" },
 		{ "from 192.0.2.9 reverse bad.example tls yes recipients 3 context x server 10.1.2.3 port 25", "block",
 		  "line 8" },
+		{ "from 192.0.2.9 helo plain tls no", "block", "line 9" }, { "from 192.0.2.9 helo plain", "none", "no rule" },
 		{ "from 192.0.2.9 reverse bad.example tls no recipients 3 context x server 10.1.2.3 port 25", "none",
 		  "no rule" },
 	};
@@ -378,7 +380,7 @@ static void rule_tests(void **state)
 		unsigned failures = ruletest_run(c, find_out, NULL, &diag);
 		if (failures != (strcmp(results[i % 5], rows[i / 5].result) != 0) || failures != diag.errors)
 			fail_msg("%s expect %s: %s", rows[i / 5].sentence, results[i % 5], buf_str(&findings));
-		if (failures && (!strstr(buf_str(&findings), rows[i / 5].told) || !strstr(buf_str(&findings), "f:9:")))
+		if (failures && (!strstr(buf_str(&findings), rows[i / 5].told) || !strstr(buf_str(&findings), "f:10:")))
 			fail_msg("%s: %s", rows[i / 5].sentence, buf_str(&findings));
 		config_free(&c);
 	}
