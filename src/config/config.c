@@ -122,6 +122,8 @@ static void unknown_line(const struct parse *p)
 
 	suggest_begin(&near, parse_word(p, 0));
 	suggest_try(&near, "listen");
+	suggest_try(&near, "set");
+	suggest_try(&near, "test");
 	for (unsigned i = 0; parse_rule_word(i); i++)
 		suggest_try(&near, parse_rule_word(i));
 	for (unsigned i = 0; i < options_count(); i++)
@@ -135,6 +137,10 @@ static void parse_line(struct parse *p)
 
 	if (word && parse_is(p, 0, "listen"))
 		parse_listen(p);
+	else if (word && parse_is(p, 0, "set"))
+		parse_set(p);
+	else if (word && parse_is(p, 0, "test"))
+		parse_test(p);
 	else if (word && parse_starts_rule(p))
 		parse_rule(p);
 	else if (word && options_group(parse_word(p, 0)))
@@ -143,11 +149,43 @@ static void parse_line(struct parse *p)
 		unknown_line(p);
 }
 
-static void check_window(struct parse *p, unsigned line, int64_t delay_s, int64_t window_s)
+static bool check_window(struct parse *p, unsigned line, int64_t delay_s, int64_t window_s)
 {
 	if (window_s <= delay_s)
 		diag_at(p->diag, DIAG_ERROR, p->lex->file, line, 0,
 			"window must be longer than delay: no retry could ever pass");
+	return window_s > delay_s;
+}
+
+static int64_t or_else(int64_t own_s, int64_t other_s)
+{
+	return own_s >= 0 ? own_s : other_s;
+}
+
+/* Rules that go on are taken together at their worst: which of them match the same
+ * request, nobody can tell before. */
+static void check_rule_windows(struct parse *p)
+{
+	const struct settings *s = &p->config->settings;
+	int64_t longest = s->greylist_delay_s, shortest = s->greylist_window_s;
+
+	for (unsigned i = 0; i < ruleset_rules(p->config->rules); i++) {
+		const struct ruling *r = ruleset_ruling(p->config->rules, i);
+		int64_t delay = or_else(r->delay_s, longest), window = or_else(r->window_s, shortest);
+		if (r->delay_s < 0 && r->window_s < 0)
+			continue;
+		if (!check_window(p, r->line, or_else(r->delay_s, s->greylist_delay_s),
+				  or_else(r->window_s, s->greylist_window_s)))
+			continue;
+		bool goes_on = ruleset_goes_on(p->config->rules, i);
+		if (goes_on && delay > longest)
+			longest = delay;
+		if (goes_on && window < shortest)
+			shortest = window;
+		if (goes_on ? shortest <= longest : window <= delay)
+			diag_at(p->diag, DIAG_ERROR, p->lex->file, r->line, 0, "together with \"continue\" rules "
+				"or the settings the window is not longer than the delay: no retry could ever pass");
+	}
 }
 
 /* What no single line shows. */
@@ -159,12 +197,9 @@ static void check_whole(struct parse *p)
 	if (at == 0)
 		at = p->config->origins[options_find(span_of("greylist"), span_of("delay"))];
 	check_window(p, at, s->greylist_delay_s, s->greylist_window_s);
-	for (unsigned i = 0; i < ruleset_rules(p->config->rules); i++) {
-		const struct ruling *r = ruleset_ruling(p->config->rules, i);
-		if (r->delay_s >= 0 || r->window_s >= 0)
-			check_window(p, r->line, r->delay_s >= 0 ? r->delay_s : s->greylist_delay_s,
-				     r->window_s >= 0 ? r->window_s : s->greylist_window_s);
-	}
+	check_rule_windows(p);
+	if (p->diag->errors == 0)
+		parse_lint_rules(p);
 }
 
 static void derive_policy(struct config *c)
@@ -201,6 +236,7 @@ static struct config *config_new(const char *name)
 void config_free(struct config **config)
 {
 	if (*config) {
+		ruletest_free(*config);
 		ruleset_free(&(*config)->rules);
 		free((*config)->origins);
 	}

@@ -73,6 +73,8 @@ struct config {
 	struct listen_spec listens[CONFIG_LISTEN_MAX];
 	unsigned listen_count;
 	struct ruleset *rules;
+	struct rule_test *tests;		/* what the rules must say, config/ruletest.h */
+	unsigned test_count;
 	char path[CONFIG_TEXT_MAX];
 	unsigned *origins;			/* per row of the option table: line that set it, 0: default */
 };

@@ -28,6 +28,11 @@ void parse_unknown(const struct parse *p, unsigned token, const char *what, cons
 /* Each reads one line whose first token is theirs; findings are reported. */
 void parse_listen(struct parse *p);	/* config/listen.c */
 void parse_rule(struct parse *p);	/* config/rule.c */
+void parse_test(struct parse *p);	/* config/ruletest.c */
+void ruletest_free(struct config *c);	/* config/ruletest.c */
+void parse_set(struct parse *p);	/* config/set.c */
+/* Warns about rules that no request can reach. */
+void parse_lint_rules(const struct parse *p);	/* config/rulelint.c */
 /* True when the line's first word begins a rule. */
 bool parse_starts_rule(const struct parse *p);
 /* Words that begin a rule: index from 0, NULL after the last. */

@@ -45,6 +45,8 @@ struct request {
 	struct span policy_context;
 	struct span server_address;
 	struct span server_port;
+	struct span encryption_protocol;	/* "TLSv1.3"; empty without TLS, p NULL when the door does not say */
+	struct span recipient_count;	/* as text; Postfix says 0 before DATA */
 	bool has_sender;
 	bool has_recipient;
 	bool has_etrn_domain;	/* Postfix 2.3 and later: understands "4.2.0 text" */
@@ -53,6 +55,10 @@ struct request {
 	/* Filled in by the engine before rules and decision see the request: */
 	struct span client_org;	/* registrable domain of client_name, lower case; empty when none */
 	bool client_dynamic;	/* client_name looks like a dial-up or pool address */
+	/* The local time, only when a rule looks at it: */
+	bool has_minute, has_weekday;
+	uint16_t local_minute;	/* since midnight */
+	uint8_t local_weekday;	/* from Monday, which is 0 */
 };
 
 /* "RCPT", "DATA", ... for the log. */

@@ -179,6 +179,22 @@ static int serve(const struct arguments *a, struct config *config)
 	return status;
 }
 
+static int check(const struct arguments *a, struct config *config, struct diag *diag)
+{
+	char text[200];
+	struct buf why = BUF_ON(text);
+	struct names *names = config->test_count ? names_new(&why) : NULL;
+
+	if (config->test_count && !names)
+		fprintf(stderr, "greylagd: %s\n", buf_str(&why));
+	bool good = config->test_count == 0 || (names && server_rules_hold(names, config, diag));
+	if (good)
+		printf("%s: %u warning(s), no errors\n", a->config, diag->warnings);
+	names_free(&names);
+	config_free(&config);
+	return good ? 0 : EXIT_CONFIG;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { .config = DEFAULT_CONFIG };
@@ -192,11 +208,8 @@ int main(int argc, char **argv)
 	struct config *config = config_load(a.config, &diag);
 	if (!config)
 		return EXIT_CONFIG;
-	if (a.check) {
-		printf("%s: %u warning(s), no errors\n", a.config, diag.warnings);
-		config_free(&config);
-		return 0;
-	}
+	if (a.check)
+		return check(&a, config, &diag);
 	if (config->listen_count == 0) {
 		fprintf(stderr, "%s: no `listen` line: nobody could ask\n", a.config);
 		config_free(&config);

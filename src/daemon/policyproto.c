@@ -39,6 +39,8 @@ static const struct attribute {
 	{ SPAN("policy_context"), offsetof(struct request, policy_context), REQUEST_WORD_MAX },
 	{ SPAN("server_address"), offsetof(struct request, server_address), REQUEST_WORD_MAX },
 	{ SPAN("server_port"), offsetof(struct request, server_port), REQUEST_WORD_MAX },
+	{ SPAN("encryption_protocol"), offsetof(struct request, encryption_protocol), REQUEST_WORD_MAX },
+	{ SPAN("recipient_count"), offsetof(struct request, recipient_count), REQUEST_WORD_MAX },
 };
 
 static void set_attribute(struct request *r, const struct attribute *a, struct span value)

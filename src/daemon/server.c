@@ -3,12 +3,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "config/ruletest.h"
 #include "daemon/conn.h"
 #include "daemon/control.h"
 #include "daemon/greylistdconn.h"
 #include "daemon/listener.h"
 #include "daemon/notify.h"
 #include "daemon/verdictlog.h"
+#include "engine/clientcache.h"
 
 #define STORE_LATER_MS 5000	/* renewals and counters of known senders */
 #define HOUSEKEEPING_MS 1000
@@ -55,6 +57,16 @@ static void set_hostname(struct server *s, const struct settings *settings)
 	s->hostname[sizeof s->hostname - 1] = '\0';
 }
 
+static void find_out(const void *names, struct request *r)
+{
+	client_find_out(names, r);
+}
+
+bool server_rules_hold(const struct names *names, const struct config *config, struct diag *diag)
+{
+	return ruletest_run(config, find_out, names, diag) == 0;
+}
+
 int server_reload(struct server *s, struct buf *findings)
 {
 	char text[300];
@@ -64,6 +76,8 @@ int server_reload(struct server *s, struct buf *findings)
 	notify_send("RELOADING=1");
 	s->counters.reloads++;
 	struct config *config = config_load(s->config_path, &diag);
+	if (config && !server_rules_hold(s->names, config, &diag))
+		config_free(&config);
 	if (!config) {
 		s->counters.reloads_failed++;
 		log_msg(LOG_LEVEL_ERROR, "reload: the configuration has errors; the running one stays");

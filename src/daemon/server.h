@@ -65,6 +65,8 @@ int server_run(struct server *s);
  * hangs (store_close). */
 bool server_stop(struct server *s);
 
+/* Runs the `test` lines of a configuration; findings go to diag. True when all hold. */
+bool server_rules_hold(const struct names *names, const struct config *config, struct diag *diag);
 /* Reads the configuration anew and swaps it in. Findings go to the log and, one
  * a line, to findings (may be NULL). Returns 0, or -1: the running configuration stays. */
 int server_reload(struct server *s, struct buf *findings);

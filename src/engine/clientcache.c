@@ -29,7 +29,7 @@ void clientcache_free(struct clientcache **c)
 	*c = NULL;
 }
 
-static void find_out(const struct names *names, struct request *r)
+void client_find_out(const struct names *names, struct request *r)
 {
 	r->client_org = span_make("", 0);
 	r->client_dynamic = false;
@@ -67,7 +67,7 @@ void clientcache_complete(struct clientcache *c, const struct names *names, stru
 		r->client_dynamic = e->dynamic;
 		return;
 	}
-	find_out(names, r);
+	client_find_out(names, r);
 	if (r->client_name.n <= NAME_ROOM)
 		keep(e, hash, r);
 }

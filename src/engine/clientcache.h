@@ -13,6 +13,9 @@ struct clientcache;
 struct clientcache *clientcache_new(void);
 void clientcache_free(struct clientcache **c);
 
+/* The same as clientcache_complete, without a memory. */
+void client_find_out(const struct names *names, struct request *r);
+
 /* Fills in r->client_org (a span into r->client_name) and r->client_dynamic. */
 void clientcache_complete(struct clientcache *c, const struct names *names, struct request *r);
 

@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <time.h>
+
 #include "engine/clientcache.h"
 #include "engine/transaction.h"
 
@@ -171,11 +173,25 @@ static void remember(struct inquiry *q)
 		transactions_put(q->engine->transactions, &q->request, q->now, &verdict);
 }
 
+static void tell_local_time(struct inquiry *q)
+{
+	time_t now = (time_t)q->now;
+	struct tm tm;
+
+	if (!localtime_r(&now, &tm))
+		return;
+	q->request.has_minute = q->request.has_weekday = true;
+	q->request.local_minute = (uint16_t)(tm.tm_hour * 60 + tm.tm_min);
+	q->request.local_weekday = (uint8_t)((tm.tm_wday + 6) % 7);
+}
+
 static void fetch_ruling(struct inquiry *q)
 {
 	const struct ruleset *rules = inquiry_config(q)->rules;
 
-	q->facts.ruled = rules && ruleset_match(rules, &q->request, &q->facts.ruling) == 1;
+	if (rules && ruleset_wants_clock(rules))
+		tell_local_time(q);
+	q->facts.ruled = rules && ruleset_match(rules, &q->request, &q->facts.ruling) != MATCH_NONE;
 	q->facts.have |= FACT_RULING;
 }
 

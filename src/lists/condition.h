@@ -14,15 +14,26 @@ const char *condition_kind_name(unsigned index);
 /* True when what it looks at can be forged by a stranger, so that it must not allow. */
 bool condition_forgeable(const struct condition_kind *kind);
 
+/* True when it looks at the time of the day or the day of the week. */
+bool condition_wants_clock(const struct condition *c);
+
 /* NULL when memory is out. */
 struct condition *condition_new(const struct condition_kind *kind, bool negated);
 void condition_free(struct condition **c);
-/* Adds what a bare word stands for (dynamic, none); false when it stands for nothing here. */
+/* Adds what a bare word stands for (dynamic, none, yes, mon-fri); false when it stands for nothing here. */
 bool condition_add_word(struct condition *c, struct span word);
 /* Adds a value as it is written in a rule or a list file. 0, or -1 with why. */
 int condition_add(struct condition *c, struct span value, struct buf *why);
-/* Number of values. */
+/* Adds the values of another condition of the same kind, which must live as long, have
+ * no `not`, and no sets itself. 0, or -1 with why. */
+int condition_add_set(struct condition *c, const struct condition *set, struct buf *why);
+/* Number of values, those of its sets included. */
 uint64_t condition_count(const struct condition *c);
+/* True when it holds, or does not, whatever the request; false when that cannot be seen. */
+bool condition_always(const struct condition *c);
+bool condition_never(const struct condition *c);
+/* A fingerprint: the same for the same kind with the same values in any order. */
+uint64_t condition_print(const struct condition *c);
 /* Whether it holds, `not` included. */
 bool condition_holds(const struct condition *c, const struct request *r);
 

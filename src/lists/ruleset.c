@@ -3,14 +3,24 @@
 struct rule {
 	struct ruling ruling;
 	char *text;
+	bool goes_on;			/* changes parameters, decides nothing */
 	unsigned count;
 	struct condition *conditions[RULE_CONDITIONS_MAX];
+};
+
+struct named_set {
+	char *name;
+	struct condition *set;
+	unsigned line;
 };
 
 struct ruleset {
 	char *file;
 	struct rule *rules;
 	size_t used, room;
+	struct named_set *sets;
+	unsigned set_count;
+	bool wants_clock;
 };
 
 struct ruleset *ruleset_new(const char *file)
@@ -36,9 +46,45 @@ void ruleset_free(struct ruleset **rules)
 			condition_free(&r->rules[i].conditions[c]);
 		free(r->rules[i].text);
 	}
+	for (unsigned i = 0; i < r->set_count; i++) {
+		condition_free(&r->sets[i].set);
+		free(r->sets[i].name);
+	}
+	free(r->sets);
 	free(r->rules);
 	free(r->file);
 	free(r);
+}
+
+bool ruleset_add_set(struct ruleset *rules, struct span name, struct condition *set, unsigned line)
+{
+	if (!rules->sets)
+		rules->sets = calloc(RULESET_SETS_MAX, sizeof *rules->sets);
+	if (!rules->sets || rules->set_count == RULESET_SETS_MAX)
+		return false;
+	char *copy = strndup(name.p, name.n);
+	if (!copy)
+		return false;
+	rules->sets[rules->set_count++] = (struct named_set){ copy, set, line };
+	return true;
+}
+
+const struct condition *ruleset_set(const struct ruleset *rules, struct span name)
+{
+	for (unsigned i = 0; i < rules->set_count; i++)
+		if (span_eq(name, span_of(rules->sets[i].name)))
+			return rules->sets[i].set;
+	return NULL;
+}
+
+unsigned ruleset_sets(const struct ruleset *rules)
+{
+	return rules->set_count;
+}
+
+const char *ruleset_set_name(const struct ruleset *rules, unsigned index)
+{
+	return rules->sets[index].name;
 }
 
 struct ruling *ruleset_begin(struct ruleset *rules, enum action action, unsigned line)
@@ -64,7 +110,13 @@ bool ruleset_add(struct ruleset *rules, struct condition *c)
 	if (rule->count == RULE_CONDITIONS_MAX)
 		return false;
 	rule->conditions[rule->count++] = c;
+	rules->wants_clock |= condition_wants_clock(c);
 	return true;
+}
+
+void ruleset_go_on(struct ruleset *rules)
+{
+	rules->rules[rules->used - 1].goes_on = true;
 }
 
 bool ruleset_text(struct ruleset *rules, struct span text)
@@ -85,19 +137,81 @@ static bool applies(const struct rule *rule, const struct request *r)
 	return true;
 }
 
-int ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out)
+bool ruleset_always(const struct ruleset *rules, unsigned index)
 {
-	for (size_t i = 0; i < rules->used; i++)
-		if (applies(&rules->rules[i], r)) {
-			*out = rules->rules[i].ruling;
-			return 1;
-		}
-	return 0;
+	const struct rule *rule = &rules->rules[index];
+
+	for (unsigned i = 0; i < rule->count; i++)
+		if (!condition_always(rule->conditions[i]))
+			return false;
+	return true;
+}
+
+bool ruleset_never(const struct ruleset *rules, unsigned index)
+{
+	const struct rule *rule = &rules->rules[index];
+
+	for (unsigned i = 0; i < rule->count; i++)
+		if (condition_never(rule->conditions[i]))
+			return true;
+	return false;
+}
+
+uint64_t ruleset_print(const struct ruleset *rules, unsigned index)
+{
+	const struct rule *rule = &rules->rules[index];
+	uint64_t print = 0;
+
+	for (unsigned i = 0; i < rule->count; i++)
+		print += condition_print(rule->conditions[i]);
+	return print;
+}
+
+/* What the later rule says counts; what it leaves open stays as before. */
+static void change(struct ruling *out, const struct ruling *later)
+{
+	out->action = later->action;
+	out->observe |= later->observe;
+	out->delay_s = later->delay_s >= 0 ? later->delay_s : out->delay_s;
+	out->window_s = later->window_s >= 0 ? later->window_s : out->window_s;
+	out->keep_s = later->keep_s >= 0 ? later->keep_s : out->keep_s;
+	out->text = later->text ? later->text : out->text;
+	out->file = later->file;
+	out->line = later->line;
+}
+
+enum match ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out)
+{
+	enum match match = MATCH_NONE;
+
+	for (size_t i = 0; i < rules->used; i++) {
+		const struct rule *rule = &rules->rules[i];
+		if (!applies(rule, r))
+			continue;
+		if (match == MATCH_NONE)
+			*out = rule->ruling;
+		else
+			change(out, &rule->ruling);
+		if (!rule->goes_on)
+			return MATCH_DECIDED;
+		match = MATCH_CHANGED;
+	}
+	return match;
+}
+
+bool ruleset_goes_on(const struct ruleset *rules, unsigned index)
+{
+	return rules->rules[index].goes_on;
 }
 
 const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index)
 {
 	return &rules->rules[index].ruling;
+}
+
+bool ruleset_wants_clock(const struct ruleset *rules)
+{
+	return rules->wants_clock;
 }
 
 unsigned ruleset_rules(const struct ruleset *rules)

@@ -10,12 +10,24 @@
 
 struct ruleset;
 
-/* The first rule that matches decides: 1 with *out filled in, 0 when none does.
- * out->text and out->file live as long as the ruleset. */
-int ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out);
+enum match {
+	MATCH_NONE,
+	MATCH_CHANGED,		/* rules that go on matched: *out has their parameters and ACTION_DEFER, the default */
+	MATCH_DECIDED,
+};
 
+/* The first rule that matches and does not go on decides, with the parameters of
+ * the matching rules before it where it has none of its own. *out is filled in unless
+ * MATCH_NONE; file and line are those of the last rule that took part. out->text and
+ * out->file live as long as the ruleset. */
+enum match ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out);
+
+/* True when a rule looks at the local time, which the request must then have. */
+bool ruleset_wants_clock(const struct ruleset *rules);
 /* What the rule at index (from 0, in order) says. */
 const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index);
+/* True when that rule only changes parameters. */
+bool ruleset_goes_on(const struct ruleset *rules, unsigned index);
 /* Number of rules, and of the entries in all their lists. */
 unsigned ruleset_rules(const struct ruleset *rules);
 uint64_t ruleset_entries(const struct ruleset *rules);

@@ -2,6 +2,7 @@
  * that a terminal survives, and an accepted value reads back as itself. */
 #include "config/config.h"
 #include "config/options.h"
+#include "config/ruletest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -43,12 +44,19 @@ static void check_round_trip(const struct config *c)
 	}
 }
 
+static void complete(const void *arg, struct request *r)
+{
+	(void)arg;
+	r->client_org = r->client_name;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct request request = {
 		.client = { .family = 4 }, .client_text = SPAN("0.0.0.0"), .client_name = SPAN("a.example.org"),
 		.helo = SPAN("b.example.org"), .sender = SPAN("alice+x@example.org"),
-		.recipient = SPAN("bob@example.net"), .has_sender = true, .has_recipient = true,
+		.recipient = SPAN("bob@example.net"), .recipient_count = SPAN("3"), .server_port = SPAN("25"),
+		.server_address = SPAN("192.0.2.1"), .has_minute = true, .has_weekday = true, .has_sender = true, .has_recipient = true,
 	};
 	struct diag diag = { .report = check_finding };
 	struct config *c = config_parse_with(span_make((const char *)data, size), "fuzz", true, &diag);
@@ -59,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!c)
 		return 0;
 	ruleset_match(c->rules, &request, &ruling);
+	ruletest_run(c, complete, NULL, &diag);
 	check_round_trip(c);
 	config_free(&c);
 	return 0;

@@ -230,6 +230,16 @@ def config_and_reload(t):
     equal(r.returncode, 1)
     check(f"{d.config_file}:7:" in r.stderr and "not reloaded" in r.stdout, r.stdout + r.stderr)
     check("30s" in t.greylag(d, "config"), "the old one stays")
+    rule = "allow identity example.co.uk\n"
+    sentence = 'test "from 192.0.2.1 name mx.example.co.uk" expect'
+    for result, status in (("allow", 0), ("block", 1)):
+        d.configure(f"{rule}{sentence} {result}\n")
+        r = subprocess.run([t.args.greylag, "--socket", str(d.control), "reload"], capture_output=True, text=True)
+        equal(r.returncode, status)
+        check(status == 0 or f"{d.config_file}:8:52: error: expected block" in r.stderr, r.stdout + r.stderr)
+        r = subprocess.run([str(d.binary), "-t", "-c", str(d.config_file)], capture_output=True, text=True)
+        equal(r.returncode, 78 if status else 0)
+        check(status == 0 or f"{d.config_file}:8:52: error: expected block" in r.stderr, r.stdout + r.stderr)
     check("0.1" in t.greylag(d, "version"), "version")
 
 

@@ -35,6 +35,8 @@ static const struct key_name {
 	{ "stage", "protocol_state", false }, { "instance", "instance", false },
 	{ "user", "sasl_username", false }, { "context", "policy_context", true },
 	{ "report", "greylag_report", false },
+	{ "server", "server_address", true }, { "port", "server_port", true },
+	{ "tls", "encryption_protocol", true }, { "recipients", "recipient_count", false },
 };
 #define KEYS (sizeof keys / sizeof *keys)
 
@@ -328,6 +330,7 @@ int main(int argc, char **argv)
 	struct names *names = names_new(&why);
 	glob_t found = { 0 };
 
+	setenv("TZ", "UTC0", 1);
 	for (int i = 1; i < argc; i++) {
 		snprintf(pattern, sizeof pattern, "%s/*.scn", argv[i]);
 		if (glob(pattern, i > 1 ? GLOB_APPEND : 0, NULL, &found) != 0)

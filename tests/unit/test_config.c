@@ -2,6 +2,7 @@
 
 #include "config/config.h"
 #include "config/options.h"
+#include "config/ruletest.h"
 
 static void collect(struct diag *d, enum diag_severity severity, const char *file, unsigned line,
 		    unsigned column, const char *text)
@@ -36,7 +37,17 @@ static void good_lines(void **state)
 		"allow sender <> not client 192.0.2.1\n", "allow recipient postmaster@ abuse@example.org\n",
 		"allow client 192.0.2.1 # a comment with \\\nmode observe\n",
 		"block sender a@example.org text \"no # comment\"\n",
-		"observe client 0.0.0.0/0\n", "defer delay 5m window 10h keep 30d\n",
+		"allow identity example.org 192.0.2.0/24 /^mx/\n", "allow sender-domain .example.org\n",
+		"block helo-is-literal yes not tls yes\n", "block helo-not-dotted YES\n",
+		"defer policy-context submission \"two words\" /^x/\n",
+		"allow server-address 192.0.2.1 2001:db8::/32 server-port 25 2500-2599\n",
+		"defer recipient-count >= 10\n", "defer recipient-count >=10 <=2 4-6 tls no\n",
+		"defer time 22:00-06:00 12:00-13:00 weekday mon-fri sat Sun\n",
+		"observe client 0.0.0.0/0\n",
+		"set a client 192.0.2.0/24 example.org\nset b-2_c client 10.1\nallow client set a 10.2 set b-2_c\n",
+		"set n time 22:00-06:00\nset t sender-domain \"set\" example.org\nallow time set n sender-domain set t\n",
+		"continue client-name dynamic delay 15m keep 8d\ncontinue observe\ncontinue text x\n",
+		"continue window 5h\ncontinue delay 4h\n", "defer delay 5m window 10h keep 30d\n",
 	};
 	struct buf findings = buf_heap(10000);
 
@@ -68,6 +79,8 @@ static void bad_lines(void **state)
 		{ "greylist delay 99999999999999999999s\n", "f:1:16: error", "" },
 		{ "greylist delay 12h window 11h\n", "f:1: error", "window must be longer than delay" },
 		{ "defer delay 23h window 1h\n", "f:1: error", "window must be longer than delay" },
+		{ "continue window 5h\ncontinue delay 4h\ncontinue delay 5h\n", "f:3: error", "together" },
+		{ "continue delay 5h\nallow helo x\ndefer window 4h\n", "f:3: error", "together" },
 		{ "defer client 192.0.2.1 delay 500ms\n", "f:1:30: error", "whole seconds" },
 		{ "listen policy tcp localhost:25\n", "f:1:19: error", "address and a port" },
 		{ "listen policy tcp 127.0.0.1\n", "f:1:19: error", "" },
@@ -102,6 +115,51 @@ static void bad_lines(void **state)
 		{ "allow client file /no/such/file\n", "f:1:19: error", "does not exist" },
 		{ "allow client file\n", "f:1:", "missing" },
 		{ "allow client file /\n", "f:1:19: error", "regular" },
+		{ "allow tls maybe\n", "f:1:11: error", "yes or no" },
+		{ "allow tls\n", "f:1:", "value" },
+		{ "allow sender-domain a@example.org\n", "f:1:21: error", "host name" },
+		{ "allow server-address mx.example.org\n", "f:1:22: error", "an address" },
+		{ "allow server-address /x/\n", "f:1:22: error", "an address" },
+		{ "allow server-port smtp\n", "f:1:19: error", "a number" },
+		{ "allow recipient-count >=\n", "f:1:23: error", "a number" },
+		{ "allow recipient-count >= x\n", "f:1:23: error", "a number" },
+		{ "allow recipient-count 9-3\n", "f:1:23: error", "a number" },
+		{ "allow time 22-6\n", "f:1:12: error", "22:00-06:00" },
+		{ "allow weekday monday\n", "f:1:15: error", "mon-fri" },
+		{ "allow policy-context \"\"\n", "f:1:22: error", "a word" },
+		{ "allow sender-domian example.org\n", "f:1:7: error", "did you mean sender-domain?" },
+		{ "allow client set nobody\n", "f:1:18: error", "no line before defines the set \"nobody\"" },
+		{ "set partners client 10.1\nallow client set partner\n", "f:2:18: error", "did you mean partners?" },
+		{ "allow client set a\nset a client 10.1\n", "f:1:18: error", "no line before" },
+		{ "set a client 10.1\nallow helo set a\n", "f:2:16: error", "for the condition client" },
+		{ "set a client 10.1\nset b client set a\nallow client set b\n", "f:3:18: error", "set in a set" },
+		{ "set a client set a\n", "f:1:18: error", "set in a set" },
+		{ "set a client 10.1\nset a helo x\n", "f:2:5: error", "defines this set" },
+		{ "set\n", "f:1:", "name of a set" }, { "set a\n", "f:1:", "a condition" },
+		{ "set a.b client 10.1\n", "f:1:5: error", "name of a set" },
+		{ "set a clint 10.1\n", "f:1:7: error", "did you mean client?" },
+		{ "set a client\n", "f:1:", "no value" },
+		{ "set a client 10.1 delay 5m\n", "f:1:19: error", "values of one condition" },
+		{ "set a client 300.1.1.1\n", "f:1:14: error", "300.1.1.1" },
+		{ "set a client file /no/such/file\n", "f:1:19: error", "does not exist" },
+		{ "allow client set\n", "f:1:", "name of a set is missing" },
+		{ "test\n", "f:1:", "in quotes" }, { "test from expect none\n", "f:1:6: error", "in quotes" },
+		{ "test \"from 10.1.1.1\"\n", "f:1:", "\"expect\" is missing" },
+		{ "test \"from 10.1.1.1\" expekt none\n", "f:1:22: error", "\"expect\" is missing" },
+		{ "test \"from 10.1.1.1\" expect\n", "f:1:", "allow, block" },
+		{ "test \"from 10.1.1.1\" expect reject\n", "f:1:29: error", "allow, block" },
+		{ "test \"from 10.1.1.1\" expect none x\n", "f:1:34: error", "nothing stands" },
+		{ "test \"\" expect none\n", "f:1:6: error", "needs a client" },
+		{ "test \"sender a@b\" expect none\n", "f:1:6: error", "needs a client" },
+		{ "test \"from 10.1\" expect none\n", "f:1:6: error", "does not fit its word: \"10.1\"" },
+		{ "test \"from 10.1.1.1 sendr a@b\" expect none\n", "f:1:6: error", "did you mean sender?" },
+		{ "test \"from 10.1.1.1 sender\" expect none\n", "f:1:6: error", "missing after \"sender\"" },
+		{ "test \"from 10.1.1.1 at 25:00\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 on mon-fri\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 tls maybe\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 port 70000\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 server mx\" expect none\n", "f:1:6: error", "does not fit" },
+		{ "test \"from 10.1.1.1 recipients x\" expect none\n", "f:1:6: error", "does not fit" },
 		{ "block text\n", "f:1:", "text" },
 	};
 	struct buf findings = buf_heap(100000);
@@ -221,6 +279,133 @@ static void warnings(void **state)
 	assert_non_null(c);
 	assert_non_null(strstr(buf_str(&findings), "always holds"));
 	config_free(&c);
+	c = parse("continue client 192.0.2.1\n", &findings);
+	assert_non_null(c);
+	assert_non_null(strstr(buf_str(&findings), "f:1:1: warning: without a parameter"));
+	config_free(&c);
+	buf_free(&findings);
+}
+
+/* Rules that no request gets to, and some that look so and are not. */
+static void lint(void **state)
+{
+	static const struct { const char *text, *finding; } rows[] = {
+		{ "allow\nblock helo x\n", "f:2: warning: no request gets here: the rule in line 1 matches everything" },
+		{ "allow client 0.0.0.0/0 ::/0\ndefer\n", "f:2: warning: no request gets here" },
+		{ "set all client ::/0\nallow client set all 0.0.0.0/0\ndefer\n", "f:3: warning: no request gets here" },
+		{ "allow not client optional-file /no/such/list\ndefer\n", "f:2: warning: no request gets here" },
+		{ "allow helo x\nblock helo X\n",
+		  "f:2: warning: no request gets here: the rule in line 1 has the same conditions" },
+		{ "allow helo x sender a@b client 10.1\n\n# here\nblock client 10.1.0.0/16 sender a@b helo x\n",
+		  "f:4: warning: no request gets here: the rule in line 1" },
+		{ "allow client 10.1 10.2\nblock client 10.2 10.1\n", "f:2: warning: no request gets here" },
+		{ "allow weekday mon-fri\ncontinue weekday MON-fri observe\n", "f:2: warning: no request gets here" },
+		{ "continue helo x delay 5m\nallow helo x\nblock helo x\n", "f:3: warning: no request gets here" },
+		{ "set a helo x y\nallow helo set a\nblock helo y x\n", "f:3: warning: no request gets here" },
+		{ "allow client-name dynamic\nblock client-name Dynamic\n", "f:2: warning: no request gets here" },
+		{ "continue delay 5m\nblock helo x\nallow\n", "" },
+		{ "continue helo x delay 5m\nallow helo x\n", "" },
+		{ "continue helo x delay 5m\ncontinue helo x keep 8d\n", "" },
+		{ "allow client 0.0.0.0/0\ndefer\n", "" },
+		{ "allow server-address 0.0.0.0/0 ::/0\ndefer\n", "" },
+		{ "allow client 0.0.0.0/0 ::/0 helo x\ndefer\n", "" },
+		{ "allow helo x\nblock not helo x\nblock client-name x\n", "" },
+		{ "allow client-name dynamic\nblock client-name \"dynamic\"\n", "" },
+		{ "allow helo /\\S/\nblock helo /\\s/\n", "" },
+		{ "allow helo x\nblock helo x helo y\nblock helo x y\n", "" },
+		{ "allow client optional-file /no/a\nblock client optional-file /no/b\n", "" },
+		{ "allow time 22:00-06:00\nblock time 22:00-07:00\nblock tls yes\nallow tls no\n", "" },
+	};
+	struct buf findings = buf_heap(10000);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct config *c = parse(rows[i].text, &findings);
+		if (!c || !strstr(buf_str(&findings), rows[i].finding) || (!rows[i].finding[0] && findings.n))
+			fail_msg("%s -> %s", rows[i].text, buf_str(&findings));
+		config_free(&c);
+	}
+	buf_free(&findings);
+}
+
+/* Stands for the engine, which knows one organisation only. */
+static void find_out(const void *arg, struct request *r)
+{
+	static const struct span org = SPAN("example.org");
+
+	(void)arg;
+	if (span_ends(r->client_name, org))
+		r->client_org = span_from(r->client_name, r->client_name.n - org.n);
+}
+
+static const char expectations[] =
+	"set night time 22:00-06:00\n"
+	"continue sender c@c.example observe\n"
+	"allow identity example.org\n"
+	"allow client 192.0.2.1\n"
+	"block helo localhost recipient b@b.example\n"
+	"defer time set night\n"
+	"observe weekday sat\n"
+	"block reverse-name bad.example tls yes recipient-count 3 policy-context x server-address 10.1 server-port 25\n"
+	"block helo plain tls no\n";
+
+/* What each sentence gets; and an expectation of anything else fails, where it stands. */
+static void rule_tests(void **state)
+{
+	static const struct { const char *sentence, *result, *told; } rows[] = {
+		{ "from 192.0.2.1", "allow", "line 4 says allow" },
+		{ "from IPv6:2001:db8::1 name mx.Example.org", "none", "but no rule decides" },
+		{ "from 2001:db8::1 name mx.example.org", "allow", "line 3 says allow" },
+		{ "from 192.0.2.9 name unknown reverse unknown", "none", "but no rule decides" },
+		{ "from 192.0.2.9 helo localhost sender a@b recipient b@b.example", "block", "line 5 says block" },
+		{ "FROM 192.0.2.9  helo  localhost \t sender <> recipient <b@b.example>", "block", "line 5" },
+		{ "from 192.0.2.9 helo localhost sender c@c.example recipient b@b.example", "observe", "line 5" },
+		{ "from 192.0.2.9 sender c@c.example", "none", "but no rule decides" },
+		{ "from 192.0.2.9 helo H at 22:30", "defer", "line 6 says defer" },
+		{ "from 192.0.2.9 at 24:00", "defer", "line 6" }, { "from 192.0.2.9 at 06:00", "none", "no rule" },
+		{ "from 192.0.2.9 on sat", "observe", "line 7" }, { "from 192.0.2.9 on sun", "none", "no rule" },
+		{ "from 192.0.2.9 reverse bad.example tls yes recipients 3 context x server 10.1.2.3 port 25", "block",
+		  "line 8" },
+		{ "from 192.0.2.9 helo plain tls no", "block", "line 9" }, { "from 192.0.2.9 helo plain", "none", "no rule" },
+		{ "from 192.0.2.9 reverse bad.example tls no recipients 3 context x server 10.1.2.3 port 25", "none",
+		  "no rule" },
+	};
+	static const char *const results[] = { "allow", "block", "defer", "observe", "none" };
+	struct buf findings = buf_heap(10000), text = buf_heap(10000);
+
+	(void)state;
+	for (size_t i = 0; i < 5 * sizeof rows / sizeof *rows; i++) {
+		buf_clear(&text);
+		buf_adds(&text, expectations);
+		buf_addf(&text, "test \"%s\" expect %s\n", rows[i / 5].sentence, results[i % 5]);
+		struct config *c = parse(buf_str(&text), &findings);
+		if (!c || findings.n)
+			fail_msg("%s: %s", rows[i / 5].sentence, buf_str(&findings));
+		struct diag diag = { .report = collect, .arg = &findings };
+		unsigned failures = ruletest_run(c, find_out, NULL, &diag);
+		if (failures != (strcmp(results[i % 5], rows[i / 5].result) != 0) || failures != diag.errors)
+			fail_msg("%s expect %s: %s", rows[i / 5].sentence, results[i % 5], buf_str(&findings));
+		if (failures && (!strstr(buf_str(&findings), rows[i / 5].told) || !strstr(buf_str(&findings), "f:10:")))
+			fail_msg("%s: %s", rows[i / 5].sentence, buf_str(&findings));
+		config_free(&c);
+	}
+	buf_free(&text);
+	buf_free(&findings);
+}
+
+/* The check of each against all others takes no time that shows. */
+static void lint_of_many(void **state)
+{
+	struct buf findings = buf_heap(100000), text = buf_heap(4000000);
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++)
+		buf_addf(&text, "allow helo x%u\n", i);
+	struct config *c = parse(buf_str(&text), &findings);
+	assert_non_null(c);
+	assert_int_equal(findings.n, 0);
+	config_free(&c);
+	buf_free(&text);
 	buf_free(&findings);
 }
 
@@ -229,7 +414,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_lines), cmocka_unit_test(bad_lines), cmocka_unit_test(several_errors),
 		cmocka_unit_test(every_setting), cmocka_unit_test(values_and_origins),
-		cmocka_unit_test(listeners), cmocka_unit_test(warnings),
+		cmocka_unit_test(listeners), cmocka_unit_test(warnings), cmocka_unit_test(lint),
+		cmocka_unit_test(lint_of_many), cmocka_unit_test(rule_tests),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

@@ -56,7 +56,10 @@ static void a_postfix_request(void **state)
 	assert_int_equal(parse("request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=2001:db8::2\n"
 			       "client_name=unknown\nreverse_client_name=h.example\nhelo_name=c=x\n"
 			       "sender=a b=c\"d@Example.COM\nrecipient=o@example.net\ninstance=1.2.3.0\nqueue_id=\n"
-			       "etrn_domain=\nsasl_username=\nnew_attribute=1\n\n", &r), 0);
+			       "etrn_domain=\nsasl_username=\nencryption_protocol=TLSv1.3\nrecipient_count=0\n"
+			       "new_attribute=1\n\n", &r), 0);
+	assert_span(r.encryption_protocol, "TLSv1.3");
+	assert_span(r.recipient_count, "0");
 	assert_int_equal(r.stage, STAGE_RCPT);
 	assert_int_equal(r.client.family, 6);
 	assert_span(r.client_name, "");
