@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <syslog.h>
 
+#include "base/endpoint.h"
 #include "config/optioncheck.h"
 #include "base/value.h"
 
@@ -208,6 +209,9 @@ static int set_store(struct settings *s, struct span driver, struct span target,
 	}
 	if (takes_target(driver) && target.n == 0)
 		return buf_fail(why, "the store needs a second word, for example rocksdb /var/lib/greylag");
+	struct endpoint server;
+	if (span_ieq(driver, span_of("valkey")) && endpoint_parse(target, &server, why) != 0)
+		return -1;
 	struct buf name = buf_on(s->store_driver, sizeof s->store_driver);
 	buf_addlower(&name, driver);
 	return set_text(s->store_target, sizeof s->store_target, target, why);

@@ -48,14 +48,6 @@ static uint64_t now_ns(void)
 
 /* --- Away ------------------------------------------------------------------ */
 
-static void name_server(struct buf *out, const struct valkey_where *w)
-{
-	if (w->path[0])
-		buf_addf(out, "store valkey %s", w->path);
-	else
-		buf_addf(out, "store valkey %s port %d", w->address, w->port);
-}
-
 static void set_away(struct valkey_link *l, const char *what, const char *detail)
 {
 	char now[sizeof l->trouble];
@@ -64,8 +56,7 @@ static void set_away(struct valkey_link *l, const char *what, const char *detail
 	l->state = STATE_AWAY;
 	if (l->ending)
 		return;
-	name_server(&text, l->options.where);
-	buf_addf(&text, ": %s", what);
+	buf_addf(&text, "store valkey %s: %s", l->options.where->endpoint.name, what);
 	if (detail[0]) {
 		buf_adds(&text, ": ");
 		buf_addsafe(&text, span_of(detail), 120);
@@ -166,14 +157,10 @@ bool valkey_link_send(struct valkey_link *l, struct valkey_command *c, valkey_re
 
 static void set_up(struct valkey_link *l)
 {
-	char text[200];
-	struct buf name = BUF_ON(text);
-
 	l->state = STATE_UP;
 	l->backoff_ms = BACKOFF_LEAST_MS;
-	name_server(&name, l->options.where);
 	if (l->said)
-		log_msg(LOG_LEVEL_NOTICE, "%s: works again", buf_str(&name));
+		log_msg(LOG_LEVEL_NOTICE, "store valkey %s: works again", l->options.where->endpoint.name);
 	l->said = false;
 	l->options.up(l->options.arg);
 }
@@ -251,7 +238,8 @@ static void connect_now(struct valkey_link *l)
 
 	if (l->said)
 		read_password(l);
-	redisAsyncContext *context = w->path[0] ? redisAsyncConnectUnix(w->path) : redisAsyncConnect(w->address, w->port);
+	redisAsyncContext *context = w->address[0] ? redisAsyncConnect(w->address, w->port) :
+		redisAsyncConnectUnix(endpoint_path(&w->endpoint));
 	if (!context || context->err) {
 		set_away(l, "cannot be reached", context ? context->errstr : "out of memory");
 		if (context)

@@ -1,35 +1,21 @@
 #include "store/valkey_where.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 
-#define UNIX_WORD "unix:"
-
-static int read_address(struct valkey_where *w, struct span text, struct buf *why)
+/* hiredis wants an address as text and a port. */
+static void name_address(struct valkey_where *w)
 {
-	size_t colon = span_rfind(text, ':');
-	struct span host = span_head(text, colon);
-	bool bracketed = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-	struct netaddr address;
-	uint64_t port;
+	const struct sockaddr_in *four = (const struct sockaddr_in *)&w->endpoint.address;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&w->endpoint.address;
 
-	/* A name would have to be looked up, and the lookup could hang. */
-	if (colon == text.n || !netaddr_parse(host, &address) || (span_find(host, ':') < host.n && !bracketed) ||
-	    !span_uint(span_from(text, colon + 1), 65535, &port) || port == 0)
-		return buf_fail(why, "store valkey: where it is must be ADDRESS:PORT (an IPv6 address in square "
-				"brackets) or unix:/PATH");
-	struct buf out = BUF_ON(w->address);
-	netaddr_add(&out, &address);
-	w->port = (int)port;
-	return 0;
-}
-
-static int read_path(struct valkey_where *w, struct span path, struct buf *why)
-{
-	if (path.n == 0 || path.p[0] != '/' || path.n >= sizeof w->path)
-		return buf_fail(why, "store valkey: the socket's path must begin with / and have less than %zu bytes",
-				sizeof w->path);
-	memcpy(w->path, path.p, path.n);
-	return 0;
+	if (w->endpoint.address.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &four->sin_addr, w->address, sizeof w->address);
+		w->port = ntohs(four->sin_port);
+	} else if (w->endpoint.address.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &six->sin6_addr, w->address, sizeof w->address);
+		w->port = ntohs(six->sin6_port);
+	}
 }
 
 int valkey_where_password(struct valkey_where *w, struct buf *why)
@@ -65,9 +51,13 @@ static bool copy(char *to, size_t size, const char *from)
 
 int valkey_where_read(struct valkey_where *w, const struct store_options *options, struct buf *why)
 {
-	struct span target = span_of(options->target);
+	char text[300];
+	struct buf reason = BUF_ON(text);
 
 	*w = (struct valkey_where){ 0 };
+	if (endpoint_parse(span_of(options->target), &w->endpoint, &reason) != 0)
+		return buf_fail(why, "store valkey: %s", buf_str(&reason));
+	name_address(w);
 	w->database = options->database;
 	if (!copy(w->user, sizeof w->user, options->user) ||
 	    !copy(w->password_file, sizeof w->password_file, options->password_file) ||
@@ -76,7 +66,5 @@ int valkey_where_read(struct valkey_where *w, const struct store_options *option
 	w->prefix = span_of(w->prefix_text);
 	if (w->user[0] && !w->password_file[0])
 		return buf_fail(why, "store valkey: a user needs a password-file");
-	int done = span_starts(target, span_of(UNIX_WORD)) ?
-		read_path(w, span_from(target, strlen(UNIX_WORD)), why) : read_address(w, target, why);
-	return done != 0 ? done : valkey_where_password(w, why);
+	return valkey_where_password(w, why);
 }

@@ -2,6 +2,7 @@
 #ifndef GREYLAG_STORE_VALKEY_WHERE_H
 #define GREYLAG_STORE_VALKEY_WHERE_H
 
+#include "base/endpoint.h"
 #include "base/netaddr.h"
 #include "store/store.h"
 
@@ -9,8 +10,8 @@
 #define VALKEY_PREFIX_MAX 64
 
 struct valkey_where {
-	char path[108];			/* of a UNIX socket; empty: address and port */
-	char address[NETADDR_TEXT];
+	struct endpoint endpoint;
+	char address[NETADDR_TEXT];	/* "": a UNIX socket */
 	int port;
 	char user[65];			/* "": the server's default user */
 	char password_file[512];	/* "": none */
