@@ -5,6 +5,7 @@
 
 #define LOOK_MS 2000
 #define DEADLINE_DEFAULT_MS 500
+#define DEADLINE_LEAST_MS 100	/* a pause of the network should not cost the connection */
 #define OPEN_WAIT_MS 2000
 
 /* --- What the files share -------------------------------------------------- */
@@ -77,13 +78,14 @@ bool valkey_record(struct valkey *v, const redisReply *element, struct record *o
 /* What a pattern takes for more than itself is escaped. */
 void valkey_begin_scan(struct valkey *v, const char *cursor, struct span prefix, unsigned count)
 {
+	static const struct span special = SPAN("*?[]\\");
 	char text[2 * (VALKEY_PREFIX_MAX + KEY_MAX) + 2];
 	struct buf pattern = BUF_ON(text);
 	const struct span parts[] = { v->where.prefix, prefix };
 
 	for (unsigned part = 0; part < 2; part++)
 		for (size_t i = 0; i < parts[part].n; i++) {
-			if (memchr("*?[]\\", parts[part].p[i], 5))
+			if (span_find(special, parts[part].p[i]) < special.n)
 				buf_addc(&pattern, '\\');
 			buf_addc(&pattern, parts[part].p[i]);
 		}
@@ -146,7 +148,11 @@ static void look(struct valkey *v)
 
 static void on_look(struct loop_timer *t)
 {
-	look(t->arg);
+	struct valkey *v = t->arg;
+
+	look(v);
+	if (v->unending)
+		valkey_sweep(v);
 	loop_timer_set(t, LOOK_MS);
 }
 
@@ -265,7 +271,10 @@ static struct store_driver *open_valkey(struct store *store, const struct store_
 	v->driver = (struct store_driver){ &store_valkey_ops, store };
 	v->clock = options->clock;
 	v->trusted = true;
+	v->unending = true;
 	v->deadline_ms = options->deadline_ms ? options->deadline_ms : DEADLINE_DEFAULT_MS;
+	if (v->deadline_ms < DEADLINE_LEAST_MS)
+		v->deadline_ms = DEADLINE_LEAST_MS;
 	valkey_command_init(&v->command);
 	if (valkey_where_read(&v->where, options, why) != 0) {
 		close_valkey(&v->driver);

@@ -31,7 +31,7 @@ struct valkey {
 	struct loop_timer look;			/* at the server's figures */
 	uint64_t records, memory_bytes, odd_records, later_dropped;
 	bool trusted;
-	bool unending;				/* records were written without an expiry */
+	bool unending;				/* there may be records without an expiry */
 	/* What the server refused last, until it works again. */
 	char refused[2][300];
 };

@@ -5,6 +5,7 @@
 
 #define BACKOFF_LEAST_MS 100
 #define BACKOFF_MOST_MS 5000
+#define STEADY_S 10			/* a connection that held so long earns a quick return */
 #define GREETING_LEAST_MS 1000		/* connecting takes longer than one command */
 
 enum state { STATE_AWAY, STATE_GREETING, STATE_UP };
@@ -29,6 +30,7 @@ struct valkey_link {
 	bool ending;
 	bool said;			/* the trouble is in the log */
 	unsigned backoff_ms;
+	uint64_t up_ns;			/* since when it is up */
 	unsigned greetings;		/* answers to the greeting that are to come */
 	struct script scripts[VALKEY_SCRIPTS];
 	struct valkey_command command;	/* of the greeting */
@@ -53,6 +55,8 @@ static void set_away(struct valkey_link *l, const char *what, const char *detail
 	char now[sizeof l->trouble];
 	struct buf text = BUF_ON(now);
 
+	if (l->state == STATE_UP && now_ns() - l->up_ns > STEADY_S * (uint64_t)CLOCK_NS_PER_S)
+		l->backoff_ms = BACKOFF_LEAST_MS;
 	l->state = STATE_AWAY;
 	if (l->ending)
 		return;
@@ -158,7 +162,7 @@ bool valkey_link_send(struct valkey_link *l, struct valkey_command *c, valkey_re
 static void set_up(struct valkey_link *l)
 {
 	l->state = STATE_UP;
-	l->backoff_ms = BACKOFF_LEAST_MS;
+	l->up_ns = now_ns();
 	if (l->said)
 		log_msg(LOG_LEVEL_NOTICE, "store valkey %s: works again", l->options.where->endpoint.name);
 	l->said = false;
@@ -220,6 +224,8 @@ static void greet(struct valkey_link *l)
 	send_call(l, c, on_greeted, l);
 	for (unsigned i = 0; i < VALKEY_SCRIPTS; i++)
 		load(l, (enum valkey_script)i);
+	if (l->count != l->greetings)
+		drop(l, "out of memory", "");
 }
 
 static void read_password(struct valkey_link *l)

@@ -79,6 +79,7 @@ static void drop_last(struct valkey_run *r)
 bool valkey_run_add(struct valkey_run *r, struct span key)
 {
 	struct valkey_run_node *before, *n;
+	uint32_t level = 0;
 	links at;
 
 	if (r->cut && r->last && valkey_run_compare(key, valkey_run_key(r->last)) > 0)
@@ -87,16 +88,16 @@ bool valkey_run_add(struct valkey_run *r, struct span key)
 	if (*at[0] && span_eq(valkey_run_key(*at[0]), key))
 		return true;
 	uint32_t levels = random_levels(r);
-	n = malloc(node_size(levels, key.n));
+	n = calloc(1, node_size(levels, key.n));
 	if (!n)
 		return false;
 	n->levels = levels;
 	n->key_n = (uint32_t)key.n;
 	memcpy(n->next + levels, key.p, key.n);
-	for (uint32_t level = 0; level < levels; level++) {
+	do {
 		n->next[level] = *at[level];
 		*at[level] = n;
-	}
+	} while (++level < levels);
 	if (!n->next[0])
 		r->last = n;
 	r->bytes += node_size(levels, key.n);
@@ -108,11 +109,13 @@ bool valkey_run_add(struct valkey_run *r, struct span key)
 void valkey_run_drop_first(struct valkey_run *r)
 {
 	struct valkey_run_node *n = r->heads[0];
+	uint32_t level = 0;
 
 	if (!n)
 		return;
-	for (uint32_t level = 0; level < n->levels; level++)
+	do
 		r->heads[level] = n->next[level];
+	while (++level < n->levels);
 	r->bytes -= node_size(n->levels, n->key_n);
 	if (r->last == n)
 		r->last = NULL;

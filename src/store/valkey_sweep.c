@@ -1,12 +1,12 @@
 #include "store/valkey.h"
 
-
 #define STEP 200		/* keys of one call, about */
 #define MAINTAIN_MOST_MS 60000
 
 /* The server removes what has expired by itself. A sweep is for records that were
  * written while our clock was not trusted and so have no expiry: it walks through
- * all keys, gives those one, and removes what has expired by our clock. */
+ * all keys, gives those one, and removes what has expired by our clock. There is one
+ * after the start, because the process before may have left such records. */
 struct valkey_sweep {
 	char cursor[VALKEY_CURSOR];
 	bool again;		/* the server had forgotten the script */
@@ -16,8 +16,6 @@ static void step_swept(void *arg, void *op, const redisReply *reply);
 
 static void end_sweep(struct valkey *v, bool whole)
 {
-	/* One that was cut short is made up for when trust changes next, or never:
-	 * such records cost room, nothing else. */
 	v->unending = !whole;
 	free(v->sweep);
 	v->sweep = NULL;

@@ -41,16 +41,19 @@ static int dial(const struct harness_server *s)
 
 static void run(const char *folder, const char *password)
 {
+	const char *name = program();
 	char socket_path[120];
 	int null = open("/dev/null", O_RDWR);
 
 	/* A test that fails leaves none behind. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!name)
+		_exit(127);
 	snprintf(socket_path, sizeof socket_path, "%s/socket", folder);
 	dup2(null, 0);
 	dup2(null, 1);
 	dup2(null, 2);
-	execl(program(), "server", "--port", "0", "--unixsocket", socket_path, "--dir", folder, "--save", "",
+	execl(name, "server", "--port", "0", "--unixsocket", socket_path, "--dir", folder, "--save", "",
 	      "--appendonly", "no", password ? "--requirepass" : (char *)NULL, password, (char *)NULL);
 	_exit(127);
 }
