@@ -51,6 +51,10 @@ struct settings {
 	uint64_t store_deadline_ms;
 	uint64_t store_write_buffer;		/* bytes */
 	uint64_t store_block_cache;		/* bytes */
+	char store_user[64];
+	char store_password_file[CONFIG_TEXT_MAX];
+	uint64_t store_database;
+	char store_prefix[65];
 	uint64_t cap_total;			/* records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;			/* the same, per identity */
 	unsigned log_target;			/* enum log_target */

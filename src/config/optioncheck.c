@@ -40,6 +40,15 @@ int optioncheck_plain(struct span value, struct buf *why)
 	return 0;
 }
 
+/* A blank or a line break in it would make keys that people cannot list. */
+int optioncheck_prefix(struct span value, struct buf *why)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if (value.p[i] <= 0x20 || value.p[i] >= 0x7f)
+			return buf_fail(why, "only printable ASCII without blanks");
+	return 0;
+}
+
 int optioncheck_text(struct span value, struct buf *why)
 {
 	if (optioncheck_plain(value, why) != 0)

@@ -15,5 +15,7 @@ int optioncheck_enhanced(struct span value, struct buf *why);
 int optioncheck_text(struct span value, struct buf *why);
 /* Printable ASCII. */
 int optioncheck_plain(struct span value, struct buf *why);
+/* The same without blanks. */
+int optioncheck_prefix(struct span value, struct buf *why);
 
 #endif

@@ -195,6 +195,9 @@ static struct store *open_store(struct server *s, const struct settings *setting
 		.write_buffer_bytes = settings->store_write_buffer,
 		.block_cache_bytes = settings->store_block_cache,
 		.later_ms = STORE_LATER_MS, .cap_total = settings->cap_total, .cap_identity = settings->cap_identity,
+		.deadline_ms = (unsigned)settings->store_deadline_ms, .user = settings->store_user,
+		.password_file = settings->store_password_file, .prefix = settings->store_prefix,
+		.database = settings->store_database,
 	};
 	return store_open(&options, why);
 }

@@ -52,6 +52,7 @@ struct store_ops {
 
 extern const struct store_ops store_memory_ops;
 extern const struct store_ops store_rocksdb_ops;
+extern const struct store_ops store_valkey_ops;
 extern const struct store_ops store_failing_ops;
 
 /* Completion of a pending operation: counts it and calls its done. */

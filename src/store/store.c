@@ -18,8 +18,14 @@ struct store {
 	bool closing;
 };
 
+#if STORE_VALKEY
+#define BUILT_VALKEY &store_valkey_ops,
+#else
+#define BUILT_VALKEY
+#endif
+
 static const struct store_ops *const drivers[] = {
-	&store_rocksdb_ops, &store_memory_ops, &store_failing_ops,
+	&store_rocksdb_ops, &store_memory_ops, BUILT_VALKEY &store_failing_ops,
 };
 
 static const struct store_ops *find_driver(const char *name)
@@ -94,7 +100,7 @@ struct store *store_open(const struct store_options *options, struct buf *why)
 	struct store *s = ops ? calloc(1, sizeof *s) : NULL;
 
 	if (!ops) {
-		buf_fail(why, "there is no store driver \"%s\"", options->driver);
+		buf_fail(why, "there is no store driver \"%s\" in this build", options->driver);
 		return NULL;
 	}
 	if (!s || !(s->later = later_new())) {

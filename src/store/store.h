@@ -84,7 +84,7 @@ struct store_backup {
 enum store_durability { STORE_SYNCED, STORE_LAZY };
 
 struct store_options {
-	const char *driver;		/* "rocksdb", "memory", "failing" (store/failing.c) */
+	const char *driver;		/* "rocksdb", "memory", "valkey", "failing" (store/failing.c) */
 	const char *target;		/* the driver's: folder, host, ... */
 	struct loop *loop;
 	const struct clock *clock;
@@ -94,6 +94,9 @@ struct store_options {
 	uint64_t cap_total;		/* most records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;		/* the same per identity */
 	unsigned later_ms;		/* how long deltas that nobody waits for may gather */
+	unsigned deadline_ms;		/* of a call to a server; 0: the driver's */
+	const char *user, *password_file, *prefix;	/* valkey; NULL like "": none */
+	uint64_t database;		/* valkey */
 };
 
 struct store_stats {

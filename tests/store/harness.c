@@ -7,8 +7,9 @@
 #define TESTS_MAX 64
 
 static const struct harness_driver drivers[] = {
-	{ "memory", false },
-	{ "rocksdb", true },
+	{ "memory", .no_backup = "nothing" },
+	{ "rocksdb", .keeps = true, .files = true },
+	{ "valkey", .keeps = true, .server = true, .no_backup = "makes its own" },
 };
 
 static int run_driver(const struct CMUnitTest *tests, size_t count, const struct harness_driver *row)
@@ -29,7 +30,10 @@ int harness_run_drivers(const struct CMUnitTest *tests, size_t count)
 	int failed = 0;
 
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-		failed += run_driver(tests, count, &drivers[i]);
+		if (drivers[i].server && !harness_server_there())
+			printf("valkey: skipped, needs hiredis, and redis-server or valkey-server\n");
+		else
+			failed += run_driver(tests, count, &drivers[i]);
 	return failed;
 }
 
@@ -55,7 +59,11 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		snprintf(h->target, sizeof h->target, "%s", target);
 	else
 		snprintf(h->target, sizeof h->target, "%s/store", h->base);
-	h->options = (struct store_options){ .later_ms = 1000,
+	if (!target && strcmp(driver, "valkey") == 0) {
+		harness_server_start(&h->server, h->base, NULL);
+		snprintf(h->target, sizeof h->target, "unix:%s/socket", h->base);
+	}
+	h->options = (struct store_options){ .later_ms = 1000, .deadline_ms = 20000, .prefix = "test:",
 		.driver = driver, .target = h->target, .loop = h->loop, .clock = &h->clock.clock,
 		.write_buffer_bytes = (uint64_t)1 << 20, .block_cache_bytes = (uint64_t)1 << 20,
 	};
@@ -73,6 +81,7 @@ void harness_end(struct harness *h)
 {
 	harness_close(h);
 	loop_free(&h->loop);
+	harness_server_stop(&h->server);
 	nftw(h->base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 

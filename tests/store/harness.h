@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <cmocka.h>
 
@@ -19,6 +20,14 @@
 struct harness_driver {
 	const char *name;
 	bool keeps;			/* what was stored is there after a reopen */
+	bool files;			/* in files of our own */
+	const char *no_backup;		/* what it says instead of making one; NULL: it makes one */
+	bool server;			/* each test starts one of its own */
+};
+
+struct harness_server {
+	pid_t pid;			/* 0: none */
+	char folder[80];
 };
 
 struct harness {
@@ -28,11 +37,12 @@ struct harness {
 	struct store_options options;
 	char base[64];			/* folder of this test, removed at its end */
 	char target[128];
+	struct harness_server server;
 	char why_text[1000];
 	struct buf why;
 };
 
-/* driver NULL target: a folder inside base. Does not open yet. */
+/* driver NULL target: a folder inside base, or a server of its own. Does not open yet. */
 void harness_begin(struct harness *h, const char *driver, const char *target);
 void harness_end(struct harness *h);
 /* Fails the test when the store does not open. */
@@ -40,6 +50,16 @@ void harness_open(struct harness *h);
 bool harness_try_open(struct harness *h);
 void harness_close(struct harness *h);
 void harness_reopen(struct harness *h);
+/* A server for the driver valkey (harness_server.c), on the socket FOLDER/socket;
+ * password NULL: none. False when this machine has none. */
+bool harness_server_there(void);
+void harness_server_start(struct harness_server *s, const char *folder, const char *password);
+void harness_server_signal(struct harness_server *s, int signal);
+/* Kills it and waits for its end. */
+void harness_server_stop(struct harness_server *s);
+/* Sends one command line by hand and waits for an answer that is no error. */
+void harness_server_ask(struct harness_server *s, const char *command);
+
 /* One turn of the loop. */
 void harness_turn(struct harness *h);
 void harness_turn_for(struct harness *h, unsigned ms);
