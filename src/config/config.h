@@ -13,6 +13,7 @@
 enum listen_kind { LISTEN_POLICY, LISTEN_CONTROL, LISTEN_GREYLISTD };
 
 /* listen policy|control|greylistd unix PATH [mode OCTAL] [group NAME]
+ * (policy sockets: [once] at the end)
  * listen policy tcp HOST:PORT    (HOST an address, [::1] in brackets; no names) */
 struct listen_spec {
 	enum listen_kind kind;
@@ -22,6 +23,7 @@ struct listen_spec {
 	char port[8];
 	unsigned mode;		/* UNIX: permission bits, default 0660, control 0600 */
 	char group[64];		/* UNIX: group that gets the socket, or "" */
+	bool once;		/* policy: a connection is closed after its first answer */
 	unsigned line;
 };
 

@@ -30,6 +30,13 @@ static int set_mode(struct listen_spec *l, struct span s)
 	return 0;
 }
 
+/* The last word of a policy listener. */
+static bool take_once(const struct parse *p, struct listen_spec *l, unsigned token)
+{
+	l->once = l->kind == LISTEN_POLICY && token + 1 == p->lex->count && parse_is(p, token, "once");
+	return l->once;
+}
+
 static void parse_unix(struct parse *p, struct listen_spec *l)
 {
 	if (copy(l->path, sizeof l->path, parse_word(p, 3)) != 0) {
@@ -37,6 +44,8 @@ static void parse_unix(struct parse *p, struct listen_spec *l)
 		return;
 	}
 	for (unsigned i = 4; i < p->lex->count; i += 2) {
+		if (take_once(p, l, i))
+			continue;
 		if (parse_is(p, i, "mode")) {
 			if (set_mode(l, parse_word(p, i + 1)) != 0)
 				parse_error(p, i + 1, "a mode is three or four octal digits, such as 0660");
@@ -64,7 +73,7 @@ static void parse_tcp(struct parse *p, struct listen_spec *l)
 	if (!netaddr_parse(host, &address) || !span_uint(port, 65535, &number) || number == 0 ||
 	    copy(l->host, sizeof l->host, host) != 0 || copy(l->port, sizeof l->port, port) != 0)
 		parse_error(p, 3, "an address and a port are needed, such as 127.0.0.1:10023 or [::1]:10023");
-	if (p->lex->count > 4)
+	if (p->lex->count > 4 && !take_once(p, l, 4))
 		parse_error(p, 4, "nothing more is expected here");
 }
 

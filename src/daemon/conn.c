@@ -22,6 +22,7 @@ struct conn {
 	bool running;			/* run() is on the stack */
 	bool ended;			/* the peer sends no more */
 	bool once;			/* close after the next answer */
+	bool always_once;		/* the listener says so */
 	bool dead;			/* socket closed; buried when the inquiry is back */
 };
 
@@ -166,7 +167,7 @@ static void on_answer(struct inquiry *q)
 
 	if (!c->dead) {
 		reply_add(&reply, q, c->server->hostname);
-		c->once = q->request.once;
+		c->once = c->always_once || q->request.once;
 	}
 	engine_release(&c->inquiry);
 	if (c->dead) {
@@ -303,7 +304,7 @@ bool conn_shed(struct server *s)
 	return false;
 }
 
-void conn_new(struct server *s, int fd)
+void conn_new(struct server *s, int fd, bool once)
 {
 	const struct settings *settings = &engine_config(s->engine)->settings;
 	struct conn *c = NULL;
@@ -316,6 +317,7 @@ void conn_new(struct server *s, int fd)
 		return;
 	}
 	c->server = s;
+	c->always_once = once;
 	c->in = buf_heap(settings->limit_request_size + READ_SIZE);
 	c->out = buf_heap(OUT_MAX);
 	loop_watch_init(&c->watch, s->loop, fd, on_ready, c);

@@ -5,9 +5,10 @@
 
 #include "daemon/server.h"
 
-/* Takes over an accepted, non-blocking socket. At the limit of connections an
+/* once: it is closed after its first answer, as greylag_once=1 asks for.
+ * Takes over an accepted, non-blocking socket. At the limit of connections an
  * idle one is closed first; with none idle the newcomer is. */
-void conn_new(struct server *s, int fd);
+void conn_new(struct server *s, int fd, bool once);
 /* Closes the connection that has been idle longest; false when all are busy. */
 bool conn_shed(struct server *s);
 /* Closes what has been idle or slow for too long. */

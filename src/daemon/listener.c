@@ -25,7 +25,7 @@ void listener_name(struct buf *out, const struct listen_spec *spec)
 
 static bool same_place(const struct listen_spec *a, const struct listen_spec *b)
 {
-	if (a->tcp != b->tcp || a->kind != b->kind)
+	if (a->tcp != b->tcp || a->kind != b->kind || a->once != b->once)
 		return false;
 	return a->tcp ? strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0
 		      : strcmp(a->path, b->path) == 0;
@@ -76,7 +76,7 @@ static void welcome(struct listener *l, int fd)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	switch (l->spec.kind) {
 	case LISTEN_POLICY:
-		conn_new(l->server, fd);
+		conn_new(l->server, fd, l->spec.once);
 		break;
 	case LISTEN_CONTROL:
 		control_new(l->server, fd);

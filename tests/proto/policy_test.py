@@ -365,6 +365,18 @@ def configuration_check(t):
 
 
 @test
+def a_listener_that_answers_once(t):
+    where = t.folder / "once"
+    d = t.daemon(f"listen policy unix {where} once\n")
+    with Asker(where) as a:
+        a.send(request_bytes() * 2)
+        check(a.reply().startswith(GREYLISTED), "the first answer")
+        equal(a.reply(), None, "and no second")
+    with Asker(d.socket) as a:
+        check(a.ask().startswith(GREYLISTED) and a.ask().startswith(GREYLISTED), "others go on")
+
+
+@test
 def privileges_are_dropped(t):
     if os.geteuid() != 0:
         return
