@@ -81,6 +81,7 @@ static void count_done(struct store_merge *op, enum store_status status)
 	++*(unsigned *)op->arg;
 }
 
+/* RFC 6647 C7: several border MXs share one memory. */
 static void test_two_writers(void **state)
 {
 	enum { EACH = 2000 };
