@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "doors/miltersession.h"
 
-#define LISTEN_DEFAULT "unix:/run/greylag/milter"
+#define LISTEN_DEFAULT "unix:/run/greylag-milter/socket"
 #define READ_SIZE ((size_t)16 * 1024)
 #define OUT_MAX ((size_t)64 * 1024)
 #define CONNECTIONS 256		/* to greylagd */
