@@ -138,7 +138,7 @@ def versions_and_facts(t):
     wait_for(lambda: "identity=sender.example" in d.logged(), "a confirmed name is one")
     wait_for(lambda: "client=2001:db8::7 " in d.logged(), "an IPv6 address")
     wait_for(lambda: "identity=2001:db8::/64" in d.logged(), "an unconfirmed name is none")
-    check("helo=mx.example.org" in d.logged(), "the HELO")
+    wait_for(lambda: "helo=mx.example.org" in d.logged(), "the HELO")
     f.close()
 
 
@@ -298,8 +298,8 @@ def deferred_then_accepted(t):
                                       f"Subject: one\r\n\r\n{line}\r\n")
     check(taken(replies) and end[0] == 250, (replies, end))
     equal(plain.wait_delivered(line), [], "no header, and long lines whole")
-    check("to=<a|b@example.net>" in d.logged(), "an address with |")
-    check("name=localhost" in d.logged(), "the confirmed name of the client")
+    wait_for(lambda: "to=<a|b@example.net>" in d.logged(), "an address with |")
+    wait_for(lambda: "name=localhost" in d.logged(), "the confirmed name of the client")
     pid = plain.filter_pid()
     plain.stop()
     wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the filter to end with smtpd")
@@ -371,7 +371,7 @@ def daemon_restarted(t):
     time.sleep(1)
     d.start(wait=False)
     check(taken(attempt(server.port, "alice@example.org", ["bob@example.net"])[0]), "after, by the same records")
-    check("reason=retried" in d.logged(), "it waited for the daemon")
+    wait_for(lambda: "reason=retried" in d.logged(), "it waited for the daemon")
     equal(server.filter_pid(), pid, "the same filter")
 
 

@@ -282,7 +282,7 @@ def request_without_end(t):
         equal(c.f.readline(), b"", "closed")
     except (BrokenPipeError, ConnectionResetError):
         pass
-    check("without end" in d.logged(), "and logged")
+    wait_for(lambda: "without end" in d.logged(), "and logged")
     t.greylag(d, "status")
 
 
