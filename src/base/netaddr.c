@@ -37,8 +37,7 @@ static struct span strip_dress(struct span s)
 {
 	static const struct span tag = SPAN("ipv6:");
 
-	if (s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
-		s = span_make(s.p + 1, s.n - 2);
+	s = span_unwrap(s, '[', ']');
 	if (span_istarts(s, tag))
 		s = span_from(s, tag.n);
 	return s;

@@ -66,6 +66,13 @@ static bool is_trimmed(char c)
 	return ascii_blank(c) || c == '\r' || c == '\n';
 }
 
+struct span span_unwrap(struct span s, char open, char close)
+{
+	bool wrapped = s.n >= 2 && s.p[0] == open && s.p[s.n - 1] == close;
+
+	return wrapped ? span_make(s.p + 1, s.n - 2) : s;
+}
+
 struct span span_trim(struct span s)
 {
 	while (s.n && is_trimmed(s.p[0]))

@@ -67,6 +67,8 @@ struct span span_head(struct span s, size_t n);
 
 /* Without blanks (space, tab), CR and LF at both ends. */
 struct span span_trim(struct span s);
+/* What stands between open and close, when s begins and ends with them; else s. */
+struct span span_unwrap(struct span s, char open, char close);
 
 /* Cuts *rest at the first sep: *head gets what stands before it, *rest what
  * follows. Without sep, *head gets all and *rest becomes empty.

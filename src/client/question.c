@@ -36,8 +36,7 @@ static void add_unquoted(struct buf *b, struct span local)
 
 void question_address(struct buf *b, const char *name, struct span argument)
 {
-	if (argument.n >= 2 && argument.p[0] == '<' && argument.p[argument.n - 1] == '>')
-		argument = span_make(argument.p + 1, argument.n - 2);
+	argument = span_unwrap(argument, '<', '>');
 	size_t at = span_rfind(argument, '@');
 	struct span local = span_head(argument, at);
 

@@ -66,10 +66,11 @@ static void parse_tcp(struct parse *p, struct listen_spec *l)
 	struct netaddr address;
 	uint64_t number;
 
-	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
-		host = span_make(host.p + 1, host.n - 2);
-	else if (span_find(host, ':') < host.n)
+	struct span bare = span_unwrap(host, '[', ']');
+	if (bare.n == host.n && span_find(host, ':') < host.n)
 		host.n = 0;
+	else
+		host = bare;
 	if (!netaddr_parse(host, &address) || !span_uint(port, 65535, &number) || number == 0 ||
 	    copy(l->host, sizeof l->host, host) != 0 || copy(l->port, sizeof l->port, port) != 0)
 		parse_error(p, 3, "an address and a port are needed, such as 127.0.0.1:10023 or [::1]:10023");

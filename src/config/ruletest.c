@@ -27,23 +27,15 @@ static bool take_client(struct request *r, struct span value)
 	return netaddr_parse(value, &r->client);
 }
 
-/* As policy requests have it. */
-static struct span known(struct span name)
-{
-	static const struct span unknown = SPAN("unknown");
-
-	return span_ieq(name, unknown) ? span_make("", 0) : name;
-}
-
 static bool take_name(struct request *r, struct span value)
 {
-	r->client_name = known(value);
+	r->client_name = request_name(value);
 	return true;
 }
 
 static bool take_reverse(struct request *r, struct span value)
 {
-	r->reverse_name = known(value);
+	r->reverse_name = request_name(value);
 	return true;
 }
 
@@ -53,23 +45,16 @@ static bool take_helo(struct request *r, struct span value)
 	return true;
 }
 
-static struct span without_brackets(struct span address)
-{
-	bool has = address.n >= 2 && address.p[0] == '<' && address.p[address.n - 1] == '>';
-
-	return has ? span_make(address.p + 1, address.n - 2) : address;
-}
-
 static bool take_sender(struct request *r, struct span value)
 {
-	r->sender = without_brackets(value);
+	r->sender = span_unwrap(value, '<', '>');
 	r->has_sender = true;
 	return true;
 }
 
 static bool take_recipient(struct request *r, struct span value)
 {
-	r->recipient = without_brackets(value);
+	r->recipient = span_unwrap(value, '<', '>');
 	r->has_recipient = true;
 	return true;
 }

@@ -206,21 +206,24 @@ static enum step allowed_address(struct judging *j)
 	return s == STEP_ON ? allowed_as(j, KEY_SLOT_ADDRESS, &j->facts->address) : s;
 }
 
-/* From whom to whom, normalised: the triplet's key. Most requests never get here. */
-static enum step correspondents(struct judging *j)
+bool decision_triplet(struct key *out, const struct request *r, struct span identity)
 {
 	char recipient[REQUEST_ADDRESS_MAX + 1], sender[REQUEST_ADDRESS_MAX + 1];
 	struct buf to = buf_on(recipient, sizeof recipient), from = buf_on(sender, sizeof sender);
+
+	mailaddr_recipient(&to, r->recipient);
+	mailaddr_sender(&from, r->sender, buf_span(&to));
+	return !to.over && !from.over && key_triplet(out, identity, buf_span(&from), buf_span(&to));
+}
+
+/* From whom to whom: the triplet's key. Most requests never get here. */
+static enum step correspondents(struct judging *j)
+{
 	struct decision *d = j->decision;
 
-	if (d->triplet_key.n)
+	if (d->triplet_key.n || decision_triplet(&d->triplet_key, j->request, identity_span(&d->identity)))
 		return STEP_ON;
-	mailaddr_recipient(&to, j->request->recipient);
-	mailaddr_sender(&from, j->request->sender, buf_span(&to));
-	if (to.over || from.over || !key_triplet(&d->triplet_key, identity_span(&d->identity),
-						 buf_span(&from), buf_span(&to)))
-		return verdict(j, j->policy->on_malformed, REASON_MALFORMED);
-	return STEP_ON;
+	return verdict(j, j->policy->on_malformed, REASON_MALFORMED);
 }
 
 static bool is_live(const struct fact_record *f, int64_t now)

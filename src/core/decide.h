@@ -88,6 +88,10 @@ unsigned decide(const struct policy *p, const struct request *r, const struct fa
  * about that; fault is REASON_STORE_FAILURE, _TIMEOUT or REASON_OVERLOAD. */
 void decision_fault(const struct policy *p, struct decision *d, enum reason fault);
 
+/* The key of the record that the request's sender and recipient, normalised, share
+ * with the identity. False when they do not fit into one. */
+bool decision_triplet(struct key *out, const struct request *r, struct span identity);
+
 struct span decision_key(const struct decision *d, enum key_slot slot);
 
 /* What of the decision the transaction's other recipients follow: true with

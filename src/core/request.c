@@ -14,6 +14,13 @@ const char *stage_word(enum stage s)
 	return "?";
 }
 
+struct span request_name(struct span name)
+{
+	static const struct span unknown = SPAN("unknown");
+
+	return span_ieq(name, unknown) ? span_make("", 0) : name;
+}
+
 struct span address_domain(struct span address)
 {
 	return span_from(address, span_rfind(address, '@') + 1);

@@ -69,6 +69,10 @@ static inline bool request_null_sender(const struct request *r)
 	return r->sender.n == 0;
 }
 
+/* A host name as a request has it: empty for "unknown", which Postfix says where it
+ * has none. */
+struct span request_name(struct span name);
+
 /* The part after the last '@'; empty when there is none. */
 struct span address_domain(struct span address);
 /* The part before the last '@', or all. */

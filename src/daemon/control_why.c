@@ -87,8 +87,7 @@ static void on_answer(struct inquiry *q)
 
 static struct span argument(const json_t *arguments, const char *name)
 {
-	struct span s = span_of(control_text(arguments, name));
-	return s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>' ? span_make(s.p + 1, s.n - 2) : s;
+	return span_unwrap(span_of(control_text(arguments, name)), '<', '>');
 }
 
 static void fill(struct request *r, const json_t *a)

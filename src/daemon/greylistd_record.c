@@ -1,6 +1,4 @@
 /* add and delete of greylistd's protocol: the record of one triplet. */
-#include "core/key.h"
-#include "core/mailaddr.h"
 #include "daemon/greylistd_command.h"
 
 struct job {
@@ -122,16 +120,11 @@ static void on_record(struct store_get *op, enum store_status status)
 
 static bool build_key(struct job *j)
 {
-	char recipient[REQUEST_ADDRESS_MAX + 1], sender[REQUEST_ADDRESS_MAX + 1];
-	struct buf to = BUF_ON(recipient), from = BUF_ON(sender);
 	const struct inquiry *q = j->inquiry;
 	struct identity identity;
 
 	identity_of(&inquiry_config(q)->policy, &q->request, &identity);
-	mailaddr_recipient(&to, q->request.recipient);
-	mailaddr_sender(&from, q->request.sender, buf_span(&to));
-	return !to.over && !from.over &&
-	       key_triplet(&j->key, identity_span(&identity), buf_span(&from), buf_span(&to));
+	return decision_triplet(&j->key, &q->request, identity_span(&identity));
 }
 
 static bool has_failed(const struct inquiry *q)

@@ -200,8 +200,7 @@ static void split_data(struct span data, struct request *r, struct words *w)
 /* The end of an address says more than its beginning. */
 static struct span address(struct span word)
 {
-	if (word.n >= 2 && word.p[0] == '<' && word.p[word.n - 1] == '>')
-		word = span_make(word.p + 1, word.n - 2);
+	word = span_unwrap(word, '<', '>');
 	return word.n > REQUEST_ADDRESS_MAX ? span_from(word, word.n - REQUEST_ADDRESS_MAX) : word;
 }
 

@@ -109,34 +109,17 @@ static void set_value(struct request *r, struct span name, struct span value)
 	set_special(r, name, value);
 }
 
-/* Postfix says "unknown" where it has no name. */
-static void drop_unknown(struct span *name)
-{
-	static const struct span unknown = SPAN("unknown");
-
-	if (span_ieq(*name, unknown))
-		*name = span_make("", 0);
-}
-
-/* Some doors pass addresses on as they stood in the SMTP command. */
-static void drop_brackets(struct span *address)
-{
-	static const struct span open = SPAN("<"), close = SPAN(">");
-
-	if (address->n >= 2 && span_starts(*address, open) && span_ends(*address, close))
-		*address = span_make(address->p + 1, address->n - 2);
-}
-
 static void finish(struct request *r)
 {
 	if (!netaddr_parse(r->client_text, &r->client))
 		r->client.family = 0;
-	drop_unknown(&r->client_name);
-	drop_unknown(&r->reverse_name);
+	r->client_name = request_name(r->client_name);
+	r->reverse_name = request_name(r->reverse_name);
 	r->has_sender = r->sender.p != NULL;
 	r->has_recipient = r->recipient.n != 0;
-	drop_brackets(&r->sender);
-	drop_brackets(&r->recipient);
+	/* Some doors pass addresses on as they stood in the SMTP command. */
+	r->sender = span_unwrap(r->sender, '<', '>');
+	r->recipient = span_unwrap(r->recipient, '<', '>');
 }
 
 int policyproto_parse(struct span frame, struct request *out, unsigned *junk, struct buf *why)

@@ -107,8 +107,7 @@ static void take_macros(struct milter_session *s, struct span data)
 	while (milter_string(&data, &name)) {
 		if (!milter_string(&data, &value))
 			value = span_make("", 0);
-		if (name.n >= 2 && name.p[0] == '{' && name.p[name.n - 1] == '}')
-			name = span_make(name.p + 1, name.n - 2);
+		name = span_unwrap(name, '{', '}');
 		for (int i = 0; i < MACROS; i++)
 			if (span_eq(name, macros[i].name))
 				set_value(&s->macros[i], value);

@@ -52,10 +52,7 @@ static struct span address(struct span s, struct span *port)
 	size_t colon = span_rfind(s, ':');
 
 	*port = span_from(s, colon + 1);
-	s = span_head(s, colon);
-	if (s.n >= 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
-		s = span_make(s.p + 1, s.n - 2);
-	return s;
+	return span_unwrap(span_head(s, colon), '[', ']');
 }
 
 static void parse_connect(struct span rest, struct osmtpd_line *out)

@@ -50,10 +50,21 @@ static void numbers(void **state)
 	assert_true(n == UINT64_MAX);	/* untouched by failures */
 }
 
+static void unwrapping(void **state)
+{
+	static const struct { const char *text, *wanted; } rows[] = {
+		{ "<a>", "a" }, { "<>", "" }, { "<", "<" }, { "", "" }, { "<a", "<a" }, { "a>", "a>" }, { "<<a>>", "<a>" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_span(span_unwrap(span_of(rows[i].text), '<', '>'), rows[i].wanted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(comparing), cmocka_unit_test(cutting), cmocka_unit_test(numbers),
+		cmocka_unit_test(unwrapping), cmocka_unit_test(comparing), cmocka_unit_test(cutting), cmocka_unit_test(numbers),
 	};
 	return cmocka_run_group_tests_name("span", tests, NULL, NULL);
 }
