@@ -379,6 +379,9 @@ static enum step report(struct judging *j)
 	case REPORT_ACCEPTED: return delivered(j);
 	case REPORT_ABORTED: return verdict(j, VERDICT_PASS, REASON_ABORTED);
 	case REPORT_MISBEHAVED: return misbehaved(j);
+	case REPORT_KNOWN:
+	case REPORT_HAM:
+	case REPORT_SPAM: return verdict(j, VERDICT_PASS, REASON_LEARNED);
 	}
 	return STEP_ON;
 }
@@ -489,6 +492,7 @@ bool decision_remember(const struct policy *p, const struct decision *d, int64_t
 	case REASON_DELIVERED:
 	case REASON_ABORTED:
 	case REASON_DISTRUSTED:
+	case REASON_LEARNED:
 	case REASON_MALFORMED:
 	case REASON_STORE_FAILURE:
 	case REASON_STORE_TIMEOUT:

@@ -31,6 +31,7 @@ enum verdict {
 	X(DELIVERED, "delivered", "a door reports that the mail was kept") \
 	X(ABORTED, "aborted", "a door reports that the mail was given up before its end") \
 	X(DISTRUSTED, "distrusted", "a door reports that the client misbehaves: it is a stranger again") \
+	X(LEARNED, "learned", "a report about the client was taken down") \
 	X(MALFORMED, "malformed", "the request cannot be judged: it has no usable client address") \
 	X(STORE_FAILURE, "store-failure", "the store could not be read or written") \
 	X(STORE_TIMEOUT, "store-timeout", "the store did not answer within its deadline") \

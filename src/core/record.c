@@ -2,6 +2,7 @@
 
 #define TIME_MAX ((uint64_t)1 << 40)
 #define COUNT_MAX ((uint64_t)1 << 48)
+#define STRIKES_MAX ((uint32_t)1 << 16)
 
 static int64_t earliest(int64_t a, int64_t b)
 {
@@ -21,6 +22,19 @@ static uint64_t sum(uint64_t a, uint64_t b)
 	return a + b < COUNT_MAX - 1 ? a + b : COUNT_MAX - 1;
 }
 
+static void merge_hold(struct record *into, const struct record *delta)
+{
+	bool later = delta->held_until > into->held_until ||
+		     (delta->held_until == into->held_until && delta->held_for > into->held_for);
+	uint32_t strikes = into->strikes + delta->strikes;
+
+	if (later) {
+		into->held_until = delta->held_until;
+		into->held_for = delta->held_for;
+	}
+	into->strikes = strikes < STRIKES_MAX - 1 ? strikes : STRIKES_MAX - 1;
+}
+
 void record_merge(struct record *into, const struct record *delta)
 {
 	if (delta->generation < into->generation)
@@ -35,6 +49,7 @@ void record_merge(struct record *into, const struct record *delta)
 	into->expires = latest(into->expires, delta->expires);
 	into->blocked = sum(into->blocked, delta->blocked);
 	into->passed = sum(into->passed, delta->passed);
+	merge_hold(into, delta);
 }
 
 static unsigned char *put(unsigned char *p, uint64_t value, unsigned bytes)
@@ -82,16 +97,21 @@ void record_encode(const struct record *r, unsigned char out[RECORD_SIZE])
 	p = put_time(p, r->passed_at);
 	p = put_time(p, r->expires);
 	p = put_count(p, r->blocked);
-	put_count(p, r->passed);
+	p = put_count(p, r->passed);
+	p = put_time(p, r->held_until);
+	p = put(p, r->held_for, 1);
+	put(p, r->strikes < STRIKES_MAX ? r->strikes : STRIKES_MAX - 1, 2);
 }
 
 bool record_decode(struct span bytes, struct record *out)
 {
 	const unsigned char *p = (const unsigned char *)bytes.p;
-	uint64_t generation;
+	uint64_t generation, held_for = 0, strikes = 0;
 
-	if (bytes.n != RECORD_SIZE || p[0] != RECORD_VERSION)
+	if (bytes.n == 0 || bytes.n != (p[0] == 1 ? RECORD_SIZE_1 : RECORD_SIZE) || p[0] < 1 || p[0] > RECORD_VERSION)
 		return false;
+	bool has_hold = p[0] > 1;
+	*out = (struct record){ 0 };
 	p = take(p + 1, &generation, 4);
 	out->generation = (uint32_t)generation;
 	p = take_time(p, &out->first_seen);
@@ -99,6 +119,13 @@ bool record_decode(struct span bytes, struct record *out)
 	p = take_time(p, &out->passed_at);
 	p = take_time(p, &out->expires);
 	p = take(p, &out->blocked, 6);
-	take(p, &out->passed, 6);
+	p = take(p, &out->passed, 6);
+	if (has_hold) {
+		p = take_time(p, &out->held_until);
+		p = take(p, &held_for, 1);
+		take(p, &strikes, 2);
+	}
+	out->held_for = (uint8_t)(held_for < HOLD_COUNT ? held_for : HOLD_COUNT - 1);
+	out->strikes = (uint32_t)strikes;
 	return true;
 }

@@ -10,6 +10,19 @@
 
 #include "base/span.h"
 
+/* What a client is held for. Of two holds that end at once the later word counts. */
+enum hold {
+	HOLD_NONE,
+	HOLD_HASTY,		/* retried far too often before the delay was over */
+	HOLD_HOPPING,		/* the same mail came from several unrelated senders at once */
+	HOLD_UNWELCOME,		/* kept coming after permanent rejections */
+	HOLD_MISBEHAVED,	/* talked before the greeting, hung up in it */
+	HOLD_SPAM,		/* somebody said that it sent spam */
+	HOLD_HAMMERING,		/* went on and on */
+	HOLD_TRAP,		/* wrote to a trap */
+};
+#define HOLD_COUNT 8
+
 struct record {
 	uint32_t generation;	/* raised when a lapsed record starts anew */
 	int64_t first_seen;	/* earliest non-zero */
@@ -18,16 +31,21 @@ struct record {
 	int64_t expires;	/* latest; not used from then on */
 	uint64_t blocked;	/* sum: attempts that were deferred */
 	uint64_t passed;	/* sum: attempts that passed */
+	int64_t held_until;	/* latest: does not pass before, whatever else is said here */
+	uint8_t held_for;	/* enum hold, that of held_until */
+	uint32_t strikes;	/* sum: how often it was held, for longer holds */
 };
 
-/* Bytes of an encoded record: version, generation, four times, two counters. */
-#define RECORD_SIZE 37
-#define RECORD_VERSION 1
+/* Bytes of an encoded record: version, generation, four times, two counters; since
+ * version 2 a time, a byte and a counter for the hold. Version 1 is still read. */
+#define RECORD_SIZE 45
+#define RECORD_VERSION 2
+#define RECORD_SIZE_1 37
 
 void record_merge(struct record *into, const struct record *delta);
 
 /* Writes RECORD_SIZE bytes, little-endian. Values over a field's width
- * (generation 32 bits, times 40, counters 48) are stored as the largest that fits. */
+ * (generation 32 bits, times 40, counters 48, strikes 16) are stored as the largest that fits. */
 void record_encode(const struct record *r, unsigned char out[RECORD_SIZE]);
 /* False, *out untouched, on another size or version. */
 bool record_decode(struct span bytes, struct record *out);
@@ -35,6 +53,11 @@ bool record_decode(struct span bytes, struct record *out);
 static inline bool record_expired(const struct record *r, int64_t now)
 {
 	return r->expires <= now;
+}
+
+static inline bool record_held(const struct record *r, int64_t now)
+{
+	return r->held_until > now && !record_expired(r, now);
 }
 
 /* Waits for its retry: has never passed. */

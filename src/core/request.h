@@ -26,6 +26,9 @@ enum report {
 	REPORT_ACCEPTED,	/* the transaction's mail reached its end and was kept */
 	REPORT_ABORTED,		/* it did not */
 	REPORT_MISBEHAVED,	/* the client talks before the greeting, hangs up in it, ... */
+	REPORT_KNOWN,		/* an earlier log says that the client's mail was accepted */
+	REPORT_HAM,		/* somebody says that the client sent good mail */
+	REPORT_SPAM,		/* somebody says that the client sent spam */
 };
 
 struct request {

@@ -75,7 +75,8 @@ static enum report report_of(struct span word)
 {
 	static const struct { struct span word; enum report report; } reports[] = {
 		{ SPAN("accepted"), REPORT_ACCEPTED }, { SPAN("aborted"), REPORT_ABORTED },
-		{ SPAN("misbehaved"), REPORT_MISBEHAVED },
+		{ SPAN("misbehaved"), REPORT_MISBEHAVED }, { SPAN("known"), REPORT_KNOWN },
+		{ SPAN("ham"), REPORT_HAM }, { SPAN("spam"), REPORT_SPAM },
 	};
 
 	for (size_t i = 0; i < sizeof reports / sizeof *reports; i++)

@@ -103,6 +103,7 @@ static enum log_level level_of(const struct inquiry *q)
 	case REASON_DELIVERED:
 	case REASON_ABORTED:
 	case REASON_DISTRUSTED:
+	case REASON_LEARNED:
 	case REASON_COUNT:
 		break;
 	}

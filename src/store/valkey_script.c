@@ -1,7 +1,8 @@
 #include "store/valkey_script.h"
 
 /* Fields begin at these bytes, from 1: generation 2, first_seen 6, last_seen 11,
- * passed_at 16, expires 21, blocked 26, passed 32. Lua's numbers are doubles:
+ * passed_at 16, expires 21, blocked 26, passed 32, held_until 38, held_for 43,
+ * strikes 44; those of version 1 end before held_until. Lua's numbers are doubles:
  * exact up to 2^53, and no field or sum of two has more than 49 bits.
  *
  * life() gives the server a span of time instead of a date, so that its clock
@@ -23,7 +24,15 @@
 	"  end\n" \
 	"  return table.concat(t)\n" \
 	"end\n" \
-	"local function sound(s) return s and #s == 37 and string.byte(s, 1) == 1 end\n" \
+	"local function sound(s)\n" \
+	"  if not s then return false end\n" \
+	"  local version = string.byte(s, 1)\n" \
+	"  return (version == 1 and #s == 37) or (version == 2 and #s == 45)\n" \
+	"end\n" \
+	"local function current(s)\n" \
+	"  if #s == 45 then return s end\n" \
+	"  return string.char(2) .. string.sub(s, 2) .. string.rep(string.char(0), 8)\n" \
+	"end\n" \
 	"local function life(s, now)\n" \
 	"  return math.max(take(s, 21, 5) + GRACE - now, LEAST) * 1000\n" \
 	"end\n"
@@ -35,7 +44,15 @@ static const char merge[] = FUNCTIONS
 	"  return math.min(a, b)\n"
 	"end\n"
 	"local function sum(a, b) return math.min(a + b, 281474976710655) end\n"
+	"local function hold(old, delta)\n"
+	"  local a, b = take(old, 38, 5), take(delta, 38, 5)\n"
+	"  local c, d = string.byte(old, 43), string.byte(delta, 43)\n"
+	"  local later = b > a or (b == a and d > c)\n"
+	"  return (later and string.sub(delta, 38, 43) or string.sub(old, 38, 43))\n"
+	"    .. put(math.min(take(old, 44, 2) + take(delta, 44, 2), 65535), 2)\n"
+	"end\n"
 	"local function merged(old, delta)\n"
+	"  old, delta = current(old), current(delta)\n"
 	"  local g, h = take(old, 2, 4), take(delta, 2, 4)\n"
 	"  if h < g then return old end\n"
 	"  if h > g then return delta end\n"
@@ -44,7 +61,7 @@ static const char merge[] = FUNCTIONS
 	"    .. put(earliest(take(old, 16, 5), take(delta, 16, 5)), 5)\n"
 	"    .. put(math.max(take(old, 21, 5), take(delta, 21, 5)), 5)\n"
 	"    .. put(sum(take(old, 26, 6), take(delta, 26, 6)), 6)\n"
-	"    .. put(sum(take(old, 32, 6), take(delta, 32, 6)), 6)\n"
+	"    .. put(sum(take(old, 32, 6), take(delta, 32, 6)), 6) .. hold(old, delta)\n"
 	"end\n"
 	"local now, new, odd = tonumber(ARGV[1]), 0, 0\n"
 	"for i = 1, #KEYS do\n"

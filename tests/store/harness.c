@@ -357,6 +357,9 @@ void harness_assert_record(const struct record *a, const struct record *b)
 	assert_int_equal(a->expires, b->expires);
 	assert_int_equal(a->blocked, b->blocked);
 	assert_int_equal(a->passed, b->passed);
+	assert_int_equal(a->held_until, b->held_until);
+	assert_int_equal(a->held_for, b->held_for);
+	assert_int_equal(a->strikes, b->strikes);
 }
 
 uint64_t harness_random(uint64_t *state)

@@ -95,6 +95,10 @@ static struct record random_delta(uint64_t *seed)
 	r.expires = (int64_t)(harness_random(seed) % 100000);
 	r.blocked = harness_random(seed) % 100;
 	r.passed = harness_random(seed) % 100;
+	if (harness_random(seed) % 3 == 0)
+		r.held_until = (int64_t)(harness_random(seed) % 1000);
+	r.held_for = (uint8_t)(harness_random(seed) % HOLD_COUNT);
+	r.strikes = (uint32_t)(harness_random(seed) % 30000);
 	return r;
 }
 

@@ -136,6 +136,8 @@ static struct record random_record(uint64_t *seed)
 		.first_seen = (int64_t)random_value(seed, time), .last_seen = (int64_t)random_value(seed, time),
 		.passed_at = (int64_t)random_value(seed, time), .expires = (int64_t)random_value(seed, time),
 		.blocked = random_value(seed, count), .passed = random_value(seed, count),
+		.held_until = (int64_t)random_value(seed, time), .held_for = (uint8_t)(harness_random(seed) % HOLD_COUNT),
+		.strikes = (uint32_t)random_value(seed, UINT16_MAX),
 	};
 }
 

@@ -9,6 +9,8 @@ static struct record random_record(uint64_t *seed)
 		.first_seen = check_random(seed) % 4, .last_seen = check_random(seed) % 4,
 		.passed_at = check_random(seed) % 3, .expires = check_random(seed) % 5,
 		.blocked = check_random(seed) % 3, .passed = check_random(seed) % 3,
+		.held_until = check_random(seed) % 3, .held_for = check_random(seed) % HOLD_COUNT,
+		.strikes = check_random(seed) % 3,
 	};
 }
 
@@ -16,7 +18,8 @@ static bool same(const struct record *a, const struct record *b)
 {
 	return a->generation == b->generation && a->first_seen == b->first_seen &&
 	       a->last_seen == b->last_seen && a->passed_at == b->passed_at &&
-	       a->expires == b->expires && a->blocked == b->blocked && a->passed == b->passed;
+	       a->expires == b->expires && a->blocked == b->blocked && a->passed == b->passed &&
+	       a->held_until == b->held_until && a->held_for == b->held_for && a->strikes == b->strikes;
 }
 
 static struct record merged(struct record a, struct record b)
@@ -65,7 +68,8 @@ static void fields_merge_as_described(void **state)
 static void encoding(void **state)
 {
 	unsigned char bytes[RECORD_SIZE];
-	struct record r = { 0xfedcba98, 1800000000, 1800000001, 1800000002, 1900000000, 123456789012, 3 }, back;
+	struct record r = { 0xfedcba98, 1800000000, 1800000001, 1800000002, 1900000000, 123456789012, 3, 1800000003,
+			    HOLD_TRAP, 7 }, back;
 
 	(void)state;
 	record_encode(&r, bytes);
@@ -79,6 +83,20 @@ static void encoding(void **state)
 	assert_true(back.first_seen == ((int64_t)1 << 40) - 1);
 	assert_int_equal(back.last_seen, 0);
 	assert_true(back.blocked == ((uint64_t)1 << 48) - 1);
+}
+
+/* Records that a greylag without holds wrote. */
+static void first_version(void **state)
+{
+	unsigned char bytes[RECORD_SIZE];
+	struct record r = { .generation = 2, .first_seen = 5, .last_seen = 6, .expires = 7, .passed = 8 }, back;
+
+	(void)state;
+	record_encode(&r, bytes);
+	bytes[0] = 1;
+	assert_true(record_decode(span_make((char *)bytes, RECORD_SIZE_1), &back));
+	assert_true(same(&r, &back));
+	assert_false(record_decode(span_make((char *)bytes, RECORD_SIZE), &back));
 }
 
 static void what_is_no_record(void **state)
@@ -99,7 +117,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(merge_is_commutative_and_associative),
 		cmocka_unit_test(fields_merge_as_described), cmocka_unit_test(encoding),
-		cmocka_unit_test(what_is_no_record),
+		cmocka_unit_test(first_version), cmocka_unit_test(what_is_no_record),
 	};
 	return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }
