@@ -31,11 +31,13 @@ struct inquiry {
 	void (*answer)(struct inquiry *q);
 	void *arg;
 	uint64_t started_ns;
+	uint64_t store_since_ns;	/* the store's deadline counts from here */
 	bool answered;
 	bool released;
 	bool in_store;			/* an operation of the store still points here */
 	struct inquiry *earlier, *later;	/* waiting for the store, oldest first */
 	struct store_get get;
+	enum key_slot slots[STORE_GET_MAX];	/* what each key of get stands for */
 	struct store_merge merge;
 	struct buf sender, recipient;	/* over the texts below, when A-labels had to be written */
 	char sender_text[REQUEST_ADDRESS_MAX + 1];

@@ -1,0 +1,102 @@
+#include "lists/lookup.h"
+
+#include "base/value.h"
+#include "lists/nameset.h"
+
+static const char *const spf_words[] = { "none", "neutral", "pass", "fail", "softfail", "temperror", "permerror" };
+
+bool lookup_list_name(struct span name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (!ascii_alpha(name.p[i]) && !ascii_digit(name.p[i]) && name.p[i] != '-' && name.p[i] != '_')
+			return false;
+	return name.n > 0 && name.n <= 64;
+}
+
+static bool read_answers(struct lookup *l, struct span range)
+{
+	size_t dash = span_find(range, '-');
+	struct span low = span_head(range, dash), high = dash < range.n ? span_from(range, dash + 1) : low;
+
+	return netaddr_parse(low, &l->low) && netaddr_parse(high, &l->high) && l->low.family == 4 && l->high.family == 4 &&
+	       memcmp(l->low.bytes, l->high.bytes, 4) <= 0;
+}
+
+static int read_zone(struct lookup *l, struct span text, struct buf *why)
+{
+	size_t eq = span_find(text, '=');
+
+	l->zone = span_head(text, eq);
+	if (!nameset_name(l->zone))
+		return buf_fail(why, "a DNS list is the name of a zone, such as zen.example");
+	if (eq < text.n && !read_answers(l, span_from(text, eq + 1)))
+		return buf_fail(why, "the answers that count are an address or a range, such as zen.example=127.0.0.2-127.0.0.9");
+	return 0;
+}
+
+static int read_spf(struct lookup *l, struct span value, struct buf *why)
+{
+	for (unsigned i = 0; i < sizeof spf_words / sizeof *spf_words; i++)
+		if (span_ieq(value, span_of(spf_words[i]))) {
+			l->bits = 1u << i;
+			return 0;
+		}
+	return buf_fail(why, "must be pass, fail, softfail, neutral, none, temperror or permerror");
+}
+
+static int read_rate(struct lookup *l, struct span text, struct buf *why)
+{
+	size_t slash = span_find(text, '/');
+	uint64_t ms;
+
+	if (slash == text.n || !span_uint(span_head(text, slash), 1000000, &l->most))
+		return buf_fail(why, "a rate is a number and a time, such as 100/10m");
+	if (value_duration_ms(span_from(text, slash + 1), &ms, why) != 0)
+		return -1;
+	l->window_s = ms / 1000;
+	if (l->window_s == 0 || l->window_s > 86400)
+		return buf_fail(why, "the time of a rate goes from 1s to 24h");
+	return 0;
+}
+
+int lookup_parse(struct lookup *out, enum lookup_kind kind, struct span value, struct buf *why)
+{
+	struct span text = kind == LOOKUP_SPF ? span_of("spf") : value;
+	int status = 0;
+
+	*out = (struct lookup){ .kind = kind, .bits = LOOKUP_YES, .text = strndup(text.p, text.n) };
+	if (!out->text)
+		return buf_fail(why, "out of memory");
+	switch (kind) {
+	case LOOKUP_DNSBL:
+	case LOOKUP_DNSWL:
+	case LOOKUP_RHSBL:
+		status = read_zone(out, span_of(out->text), why);
+		break;
+	case LOOKUP_SPF:
+		status = read_spf(out, value, why);
+		break;
+	case LOOKUP_RATE:
+		status = read_rate(out, value, why);
+		break;
+	case LOOKUP_LISTED:
+		if (!lookup_list_name(value))
+			status = buf_fail(why, "the name of a list has letters, digits, '-' and '_', at most 64");
+		break;
+	}
+	if (status != 0)
+		lookup_free(out);
+	return status;
+}
+
+void lookup_free(struct lookup *l)
+{
+	free(l->text);
+	l->text = NULL;
+}
+
+/* A rate counts the requests that ask for it, so two rules have two counters. */
+bool lookup_same(const struct lookup *a, const struct lookup *b)
+{
+	return a->kind == b->kind && a->kind != LOOKUP_RATE && span_ieq(span_of(a->text), span_of(b->text));
+}
