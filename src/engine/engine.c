@@ -40,6 +40,7 @@ void engine_swap(struct engine *engine, struct config *config)
 	}
 	snapshot_drop(&engine->snapshot);
 	engine->snapshot = s;
+	lookups_use(engine->lookups, config->rules);
 }
 
 /* --- Ending ------------------------------------------------------------------- */
@@ -179,6 +180,7 @@ struct inquiry *engine_inquiry(struct engine *engine)
 	q->engine = engine;
 	q->snapshot = NULL;
 	q->request = (struct request){ 0 };
+	q->found = (struct lookups_found){ 0 };
 	q->dry = q->answered = q->released = q->in_store = false;
 	q->earlier = q->later = NULL;
 	return q;
@@ -197,7 +199,7 @@ void engine_ask(struct inquiry *q, void (*answer)(struct inquiry *q), void *arg)
 	decision_begin(&q->decision);
 	facts_begin(&q->facts);
 	complete_request(q);
-	if (e->waiting >= inquiry_config(q)->settings.limit_in_flight) {
+	if (engine_in_flight(e) >= inquiry_config(q)->settings.limit_in_flight) {
 		q->decision.ruled = false;
 		engine_fault(q, REASON_OVERLOAD);
 		return;
@@ -218,30 +220,52 @@ void engine_release(struct inquiry **q)
 
 /* --- The engine ----------------------------------------------------------------- */
 
+static void free_parts(struct engine *e)
+{
+	lookups_free(&e->lookups);
+	transactions_free(&e->transactions);
+	clientcache_free(&e->clients);
+	rates_free(&e->rates);
+	hopping_free(&e->hopping);
+	free(e);
+}
+
+static bool make_parts(struct engine *e, struct buf *why)
+{
+	e->transactions = transactions_new();
+	e->clients = clientcache_new();
+	e->rates = rates_new();
+	e->hopping = hopping_new();
+	if (!e->transactions || !e->clients || !e->rates || !e->hopping) {
+		buf_fail(why, "out of memory");
+		return false;
+	}
+	const struct lookups_options lookups = { .loop = e->options.loop, .clock = e->options.clock, .rates = e->rates,
+						 .servers = e->options.config->settings.dns_servers };
+	e->lookups = lookups_new(&lookups, why);
+	return e->lookups != NULL;
+}
+
 struct engine *engine_new(const struct engine_options *options, struct buf *why)
 {
 	struct engine *e = calloc(1, sizeof *e);
 
-	if (e) {
-		e->options = *options;
-		e->snapshot = snapshot_new(options->config);
-		e->transactions = transactions_new();
-		e->clients = clientcache_new();
-		e->rates = rates_new();
-		e->hopping = hopping_new();
-	}
-	if (!e || !e->snapshot || !e->transactions || !e->clients || !e->rates || !e->hopping) {
+	if (!e) {
 		buf_fail(why, "out of memory");
-		if (e) {
-			free(e->snapshot);
-			transactions_free(&e->transactions);
-			clientcache_free(&e->clients);
-			rates_free(&e->rates);
-			hopping_free(&e->hopping);
-		}
-		free(e);
 		return NULL;
 	}
+	e->options = *options;
+	if (!make_parts(e, why)) {
+		free_parts(e);
+		return NULL;
+	}
+	e->snapshot = snapshot_new(options->config);
+	if (!e->snapshot) {
+		buf_fail(why, "out of memory");
+		free_parts(e);
+		return NULL;
+	}
+	lookups_use(e->lookups, options->config->rules);
 	waiting_init(e);
 	return e;
 }
@@ -253,17 +277,14 @@ void engine_free(struct engine **engine)
 	if (!e)
 		return;
 	waiting_abandon(e);
+	facts_abandon(e);
 	while (e->idle) {
 		struct inquiry *q = e->idle;
 		e->idle = q->later;
 		free(q);
 	}
 	snapshot_drop(&e->snapshot);
-	transactions_free(&e->transactions);
-	clientcache_free(&e->clients);
-	rates_free(&e->rates);
-	hopping_free(&e->hopping);
-	free(e);
+	free_parts(e);
 	*engine = NULL;
 }
 
@@ -279,5 +300,10 @@ struct store *engine_store(const struct engine *engine)
 
 unsigned engine_in_flight(const struct engine *engine)
 {
-	return engine->waiting;
+	return engine->waiting + lookups_pending(engine->lookups);
+}
+
+const struct lookups *engine_lookups(const struct engine *engine)
+{
+	return engine->lookups;
 }

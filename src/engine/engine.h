@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "core/decide.h"
+#include "engine/lookups.h"
 #include "engine/metrics.h"
 #include "names/names.h"
 #include "store/store.h"
@@ -36,6 +37,7 @@ struct inquiry {
 	bool released;
 	bool in_store;			/* an operation of the store still points here */
 	struct inquiry *earlier, *later;	/* waiting for the store, oldest first */
+	struct lookups_found found;	/* what the rules looked up */
 	struct store_get get;
 	enum key_slot slots[STORE_GET_MAX];	/* what each key of get stands for */
 	struct store_merge merge;
@@ -80,6 +82,7 @@ void engine_swap(struct engine *engine, struct config *config);
 
 const struct metrics *engine_metrics(const struct engine *engine);
 struct store *engine_store(const struct engine *engine);
+const struct lookups *engine_lookups(const struct engine *engine);
 unsigned engine_in_flight(const struct engine *engine);
 
 #endif

@@ -17,14 +17,64 @@ static void tell_local_time(struct inquiry *q)
 	q->request.local_weekday = (uint8_t)((tm.tm_wday + 6) % 7);
 }
 
+static void looking_begin(struct inquiry *q)
+{
+	struct engine *e = q->engine;
+
+	q->earlier = NULL;
+	q->later = e->looking;
+	if (e->looking)
+		e->looking->earlier = q;
+	e->looking = q;
+}
+
+static void looking_end(struct inquiry *q)
+{
+	if (q->earlier)
+		q->earlier->later = q->later;
+	else
+		q->engine->looking = q->later;
+	if (q->later)
+		q->later->earlier = q->earlier;
+	q->earlier = q->later = NULL;
+}
+
+static void on_looked_up(void *arg)
+{
+	struct inquiry *q = arg;
+
+	looking_end(q);
+	q->store_since_ns = clock_mono(&clock_system);
+	engine_step(q);
+}
+
+/* The store has gone by then, so nothing more can be found out. */
+void facts_abandon(struct engine *e)
+{
+	while (e->looking) {
+		struct inquiry *q = e->looking;
+		looking_end(q);
+		lookups_drop(&q->found);
+		engine_fault(q, REASON_STORE_FAILURE);
+	}
+}
+
 static bool fetch_ruling(struct inquiry *q)
 {
-	const struct ruleset *rules = inquiry_config(q)->rules;
+	const struct config *config = inquiry_config(q);
+	const struct ruleset *rules = config->rules;
+	enum match match = MATCH_NONE;
 	uint64_t wanted;
 
 	if (rules && ruleset_wants_clock(rules))
 		tell_local_time(q);
-	q->facts.ruled = rules && ruleset_match(rules, &q->request, NULL, &q->facts.ruling, &wanted) != MATCH_NONE;
+	while (rules && (match = ruleset_match(rules, &q->request, &q->found.answers, &q->facts.ruling, &wanted)) == MATCH_WANTS)
+		if (!lookups_find(q->engine->lookups, &q->found, rules, wanted, &q->request, q->now, !q->dry,
+				  config->settings.dns_budget_ms, on_looked_up, q)) {
+			looking_begin(q);
+			return false;
+		}
+	q->facts.ruled = match != MATCH_NONE;
 	q->facts.have |= FACT_RULING;
 	return true;
 }

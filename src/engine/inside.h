@@ -21,6 +21,8 @@ struct engine {
 	struct clientcache *clients;
 	struct rates *rates;
 	struct hopping *hopping;
+	struct lookups *lookups;
+	struct inquiry *looking;	/* waiting for look-ups, linked by earlier and later */
 	struct metrics metrics;
 	struct inquiry *idle;		/* free list, linked by `later` */
 	struct inquiry *oldest, *newest;	/* waiting for the store */
@@ -33,6 +35,9 @@ struct engine {
 bool facts_fetch(struct inquiry *q, unsigned need);
 /* What outlives the request: its transaction, rejections. Once, when it is decided. */
 void facts_remember(struct inquiry *q);
+
+/* Answers all that wait for look-ups, as the engine ends. */
+void facts_abandon(struct engine *e);
 
 /* waiting.c: inquiries that wait for the store, and its deadline. */
 void waiting_init(struct engine *e);

@@ -429,19 +429,22 @@ static bool matches(const struct condition *c, const struct request *r)
 static enum holds found(const struct condition *c, const struct lookup_answers *answers, uint64_t *wanted)
 {
 	uint64_t missing = 0;
+	bool open = false;
 
 	for (size_t i = 0; i < c->lookup_count; i++) {
 		const struct lookup *l = &c->lookups[i];
 		uint64_t bit = (uint64_t)1 << l->index;
 		if (!answers || !(answers->known & bit))
 			missing |= bit;
+		else if (answers->open & bit)
+			open = true;
 		else if (answers->bits[l->index] & l->bits)
 			return c->negated ? HOLDS_NOT : HOLDS;
 	}
 	if (missing && (!answers || answers->final))
 		return HOLDS_NOT;
 	*wanted |= missing;
-	return missing ? HOLDS_UNKNOWN : c->negated ? HOLDS : HOLDS_NOT;
+	return missing ? HOLDS_UNKNOWN : c->negated && !open ? HOLDS : HOLDS_NOT;
 }
 
 enum holds condition_holds(const struct condition *c, const struct request *r, const struct lookup_answers *answers,

@@ -1,7 +1,6 @@
 #include "lists/lookup.h"
 
 #include "base/value.h"
-#include "lists/nameset.h"
 
 static const char *const spf_words[] = { "none", "neutral", "pass", "fail", "softfail", "temperror", "permerror" };
 
@@ -11,27 +10,6 @@ bool lookup_list_name(struct span name)
 		if (!ascii_alpha(name.p[i]) && !ascii_digit(name.p[i]) && name.p[i] != '-' && name.p[i] != '_')
 			return false;
 	return name.n > 0 && name.n <= 64;
-}
-
-static bool read_answers(struct lookup *l, struct span range)
-{
-	size_t dash = span_find(range, '-');
-	struct span low = span_head(range, dash), high = dash < range.n ? span_from(range, dash + 1) : low;
-
-	return netaddr_parse(low, &l->low) && netaddr_parse(high, &l->high) && l->low.family == 4 && l->high.family == 4 &&
-	       memcmp(l->low.bytes, l->high.bytes, 4) <= 0;
-}
-
-static int read_zone(struct lookup *l, struct span text, struct buf *why)
-{
-	size_t eq = span_find(text, '=');
-
-	l->zone = span_head(text, eq);
-	if (!nameset_name(l->zone))
-		return buf_fail(why, "a DNS list is the name of a zone, such as zen.example");
-	if (eq < text.n && !read_answers(l, span_from(text, eq + 1)))
-		return buf_fail(why, "the answers that count are an address or a range, such as zen.example=127.0.0.2-127.0.0.9");
-	return 0;
 }
 
 static int read_spf(struct lookup *l, struct span value, struct buf *why)
@@ -71,7 +49,7 @@ int lookup_parse(struct lookup *out, enum lookup_kind kind, struct span value, s
 	case LOOKUP_DNSBL:
 	case LOOKUP_DNSWL:
 	case LOOKUP_RHSBL:
-		status = read_zone(out, span_of(out->text), why);
+		status = dnslist_parse(value, &out->filter, why);
 		break;
 	case LOOKUP_SPF:
 		status = read_spf(out, value, why);
