@@ -223,6 +223,7 @@ void engine_release(struct inquiry **q)
 static void free_parts(struct engine *e)
 {
 	lookups_free(&e->lookups);
+	amnesty_free(&e->amnesty);
 	transactions_free(&e->transactions);
 	clientcache_free(&e->clients);
 	rates_free(&e->rates);
@@ -236,7 +237,8 @@ static bool make_parts(struct engine *e, struct buf *why)
 	e->clients = clientcache_new();
 	e->rates = rates_new();
 	e->hopping = hopping_new();
-	if (!e->transactions || !e->clients || !e->rates || !e->hopping) {
+	e->amnesty = amnesty_new(e->options.loop, e->options.clock, e->options.store, e->options.config->settings.amnesty_s);
+	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->amnesty) {
 		buf_fail(why, "out of memory");
 		return false;
 	}
@@ -301,6 +303,11 @@ struct store *engine_store(const struct engine *engine)
 unsigned engine_in_flight(const struct engine *engine)
 {
 	return engine->waiting + lookups_pending(engine->lookups);
+}
+
+int64_t engine_amnesty_until(const struct engine *engine)
+{
+	return amnesty_until(engine->amnesty);
 }
 
 const struct lookups *engine_lookups(const struct engine *engine)

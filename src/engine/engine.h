@@ -83,6 +83,8 @@ void engine_swap(struct engine *engine, struct config *config);
 const struct metrics *engine_metrics(const struct engine *engine);
 struct store *engine_store(const struct engine *engine);
 const struct lookups *engine_lookups(const struct engine *engine);
+/* Until when nothing is delayed because the store is too young (engine/amnesty.h); 0: it is not. */
+int64_t engine_amnesty_until(const struct engine *engine);
 unsigned engine_in_flight(const struct engine *engine);
 
 #endif

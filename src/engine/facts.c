@@ -152,7 +152,7 @@ static bool fetch_around(struct inquiry *q)
 	bool add = !q->dry && q->request.stage == STAGE_RCPT;
 	struct key_parts parts;
 
-	*a = (struct fact_around){ 0 };
+	*a = (struct fact_around){ .amnesty = amnesty_until(q->engine->amnesty) > q->now };
 	q->facts.have |= FACT_AROUND;
 	if (triplet.n == 0 || !key_split(triplet, &parts))
 		return true;

@@ -2,6 +2,7 @@
 #ifndef GREYLAG_ENGINE_INSIDE_H
 #define GREYLAG_ENGINE_INSIDE_H
 
+#include "engine/amnesty.h"
 #include "engine/clientcache.h"
 #include "engine/engine.h"
 #include "engine/hopping.h"
@@ -22,6 +23,7 @@ struct engine {
 	struct rates *rates;
 	struct hopping *hopping;
 	struct lookups *lookups;
+	struct amnesty *amnesty;
 	struct inquiry *looking;	/* waiting for look-ups, linked by earlier and later */
 	struct metrics metrics;
 	struct inquiry *idle;		/* free list, linked by `later` */
