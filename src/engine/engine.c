@@ -224,6 +224,7 @@ static void free_parts(struct engine *e)
 {
 	lookups_free(&e->lookups);
 	amnesty_free(&e->amnesty);
+	country_free(&e->country);
 	transactions_free(&e->transactions);
 	clientcache_free(&e->clients);
 	rates_free(&e->rates);
@@ -242,6 +243,11 @@ static bool make_parts(struct engine *e, struct buf *why)
 		buf_fail(why, "out of memory");
 		return false;
 	}
+	const char *countries = e->options.config->settings.country_database;
+	char text[200];
+	struct buf problem = BUF_ON(text);
+	if (countries[0] && !(e->country = country_new(countries, &problem)))
+		return buf_fail(why, "country-database %s: %s", countries, buf_str(&problem)) == 0;
 	const struct lookups_options lookups = { .loop = e->options.loop, .clock = e->options.clock, .rates = e->rates,
 						 .servers = e->options.config->settings.dns_servers };
 	e->lookups = lookups_new(&lookups, why);

@@ -68,6 +68,8 @@ static bool fetch_ruling(struct inquiry *q)
 
 	if (rules && ruleset_wants_clock(rules))
 		tell_local_time(q);
+	if (rules && ruleset_wants_country(rules) && q->engine->country)
+		q->request.country = country_of(q->engine->country, &q->request.client);
 	while (rules && (match = ruleset_match(rules, &q->request, &q->found.answers, &q->facts.ruling, &wanted)) == MATCH_WANTS)
 		if (!lookups_find(q->engine->lookups, &q->found, rules, wanted, &q->request, q->now, !q->dry,
 				  config->settings.dns_budget_ms, on_looked_up, q)) {

@@ -4,6 +4,7 @@
 
 #include "engine/amnesty.h"
 #include "engine/clientcache.h"
+#include "engine/country.h"
 #include "engine/engine.h"
 #include "engine/hopping.h"
 #include "engine/rates.h"
@@ -24,6 +25,7 @@ struct engine {
 	struct hopping *hopping;
 	struct lookups *lookups;
 	struct amnesty *amnesty;
+	struct country *country;	/* NULL: no database is configured */
 	struct inquiry *looking;	/* waiting for look-ups, linked by earlier and later */
 	struct metrics metrics;
 	struct inquiry *idle;		/* free list, linked by `later` */
