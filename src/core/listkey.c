@@ -73,7 +73,7 @@ bool listkey_note(struct key *k, struct span list, enum list_kind kind, struct s
 		  struct span author, struct span comment)
 {
 	struct buf b = buf_on(k->text, sizeof k->text);
-	bool good = author.n > 0 && author.n <= LIST_AUTHOR_MAX && comment.n <= LIST_COMMENT_MAX;
+	bool good = author.n <= LIST_AUTHOR_MAX && comment.n <= LIST_COMMENT_MAX;
 
 	good = build(&b, span_head(list, LIST_WORD_MAX + 1), kind, span_head(value, LIST_VALUE_MAX + 1)) && good;
 	add_part(&b, span_head(author, LIST_AUTHOR_MAX + 1));

@@ -39,7 +39,7 @@ bool list_kind_parse(struct span word, enum list_kind *out);
 bool list_word_valid(struct span list);
 
 /* The value is in normal form (lists/listvalue.h) and not empty. False, k->n = 0,
- * when a part is over its maximum or empty; only a comment may be empty. */
+ * when a part is over its maximum. Author and comment may be empty. */
 bool listkey_entry(struct key *k, struct span list, enum list_kind kind, struct span value);
 bool listkey_note(struct key *k, struct span list, enum list_kind kind, struct span value,
 		  struct span author, struct span comment);
@@ -48,7 +48,7 @@ struct listkey_parts {
 	struct span list;
 	enum list_kind kind;
 	struct span value;		/* escaped, as are the next two */
-	struct span author, comment;	/* author is empty in an entry's key */
+	struct span author, comment;	/* both empty in an entry's key; "<>" for an empty one */
 };
 /* False for a key of another form, the counter's included. */
 bool listkey_split(struct span key, struct listkey_parts *out);

@@ -57,7 +57,7 @@ void control_status(struct control_conn *c, const json_t *arguments)
 	int64_t up = clock_wall(s->clock) - s->started_at;
 
 	(void)arguments;
-	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
 		"version", GREYLAG_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)(up > 0 ? up : 0),
 		"started", control_time(s->started_at), "config", config->path,
 		"mode", config->policy.observe ? "observe" : "enforce", "requests", count(m->requests),
@@ -66,6 +66,8 @@ void control_status(struct control_conn *c, const json_t *arguments)
 			"p999", count(metrics_latency_us(m, 0.999))),
 		"delayed", count(m->delayed), "delayed_mean_s", count(m->delayed ? m->delayed_s_total / m->delayed : 0),
 		"server", counters(s), "store", store_status_of(s, &config->settings),
+		"lists", json_pack("{s:o, s:b}", "entries", count(livinglists_count(s->living)),
+				   "loaded", livinglists_loaded(s->living)),
 		"clock_trusted", s->distrust_until_s == 0));
 	control_end(c);
 }

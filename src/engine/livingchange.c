@@ -179,9 +179,12 @@ static bool prepare_writes(struct job *j)
 		if (is_written(j->batch->items[j->deltas[i].item].outcome))
 			j->deltas[kept++] = j->deltas[i];
 	j->delta_count = kept;
-	for (unsigned i = 0; i < kept && j->batch->author.n && !j->batch->remove; i++)
-		if (!add_note(j, j->deltas[i].item, &j->deltas[i].record))
+	for (unsigned i = 0; i < kept && !j->batch->remove; i++) {
+		unsigned item = j->deltas[i].item;
+		bool noted = j->batch->author.n || j->batch->items[item].comment.n;
+		if (noted && !add_note(j, item, &j->deltas[i].record))
 			return false;
+	}
 	return true;
 }
 

@@ -63,7 +63,7 @@ struct living_item {
  * `done` has run. */
 struct living_batch {
 	struct span list;		/* list_word_valid */
-	struct span author;		/* at most LIST_AUTHOR_MAX bytes; empty: no notes */
+	struct span author;		/* at most LIST_AUTHOR_MAX bytes */
 	int64_t until;			/* of those to add: later than now */
 	bool remove;			/* else add */
 	bool shorten;			/* the end may also become earlier */
