@@ -23,7 +23,7 @@ enum list_kind {
 };
 #define LIST_KINDS 4
 
-#define LIST_WORD_MAX 32	/* bytes of a list's name */
+#define LIST_WORD_MAX 64	/* bytes of a list's name */
 #define LIST_VALUE_MAX 512
 #define LIST_AUTHOR_MAX 64
 #define LIST_COMMENT_MAX 200

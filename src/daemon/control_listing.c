@@ -196,7 +196,7 @@ static int read_filter(struct job *j, const json_t *arguments, struct buf *why)
 	const json_t *within = json_object_get(arguments, "expiring_s");
 
 	if (list && list[0] && !list_word_valid(span_of(list)))
-		return buf_fail(why, "a list's name has letters, digits, - and _, at most 32");
+		return buf_fail(why, "a list's name has letters, digits, - and _, at most 64");
 	if (pattern && strlen(pattern) >= sizeof j->pattern)
 		return buf_fail(why, "the pattern is too long");
 	j->any_kind = !kind || !kind[0];

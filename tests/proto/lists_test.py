@@ -153,7 +153,7 @@ def wrong_command_lines(t):
             (("allow", "sender", ""), 1, "no mail address"), (("allow", "sender", "x" * 600), 1, "too long"),
             (("allow", "sender", "x" * 2000), 1, "too long"), (("allow", "name", "\udcff.example"), 1, "no host name"),
             (("enlist", "held", "192.0.2.1"), 75, "held"), (("enlist", "no list", "192.0.2.1"), 75, "letters"),
-            (("enlist", "x" * 33, "192.0.2.1"), 75, "at most 32"), (("enlist", "!", "192.0.2.1"), 75, "letters"),
+            (("enlist", "x" * 65, "192.0.2.1"), 75, "at most 64"), (("enlist", "!", "192.0.2.1"), 75, "letters"),
             (("unlist", "allow"), 64, "which values"), (("enlist", "x"), 64, "which values"),
             (("lists", "a b"), 75, "letters"), (("lists", "allow", "dog"), 75, "not a client"),
             (("lists", "--expiring=soon"), 64, "duration"), (("allow", "--file", "/no/such"), 64, "/no/such"),
@@ -299,7 +299,7 @@ def hostile_control_input(t):
             {"cmd": "list_add", "list": "a", "values": [entry], "until": 1},
             {"cmd": "list_add", "list": "a", "values": [entry], "until": -2 ** 63},
             {"cmd": "list_add", "list": "a", "values": [entry], "author": "x" * 65},
-            {"cmd": "lists", "list": "a\nb"}, {"cmd": "lists", "list": "x" * 33}, {"cmd": "lists", "kind": "!"},
+            {"cmd": "lists", "list": "a\nb"}, {"cmd": "lists", "list": "x" * 65}, {"cmd": "lists", "kind": "!"},
             {"cmd": "lists", "pattern": "x" * 600}, b'{"cmd":"list_add","list":"a","values":[{"kind":"client","value":"\\u0000"}]}'):
         answer = control(d, request)
         check("error" in answer[-1], f"{request}: {answer}")
