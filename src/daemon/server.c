@@ -215,7 +215,7 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	set_hostname(s, &config->settings);
 	const struct engine_options options = {
 		.loop = s->loop, .clock = s->clock, .names = s->names, .store = s->store,
-		.config = config, .report = verdictlog_report,
+		.living = s->living, .config = config, .report = verdictlog_report,
 	};
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)

@@ -302,7 +302,7 @@ static void fill_hit(struct living_hit *hit, const struct entry *e)
 	}
 	p.bits = (uint8_t)e->value[1];
 	memcpy(p.addr.bytes, e->value + 2, e->n - 2u);
-	netprefix_add(&b, &p);
+	listvalue_add_client(&b, &p);
 }
 
 bool livingindex_match(const struct livingindex *ix, struct span list, const struct request *r, int64_t now,

@@ -1,6 +1,5 @@
 #include "lists/listvalue.h"
 
-#include "base/netaddr.h"
 #include "lists/addrset.h"
 #include "lists/nameset.h"
 
@@ -19,16 +18,21 @@ static struct span without_final_dot(struct span s)
 	return s.n > 1 && s.p[s.n - 1] == '.' ? span_head(s, s.n - 1) : s;
 }
 
+void listvalue_add_client(struct buf *out, const struct netprefix *p)
+{
+	if (p->bits == netaddr_width(&p->addr))
+		netaddr_add(out, &p->addr);
+	else
+		netprefix_add(out, p);
+}
+
 static int read_client(struct span text, struct buf *out, struct buf *why)
 {
 	struct netprefix p;
 
 	if (!netprefix_parse(text, &p))
 		return refuse(why, text, "is no address or prefix");
-	if (p.bits == netaddr_width(&p.addr))
-		netaddr_add(out, &p.addr);
-	else
-		netprefix_add(out, &p);
+	listvalue_add_client(out, &p);
 	return 1;
 }
 

@@ -4,6 +4,7 @@
 #ifndef GREYLAG_LISTS_LISTVALUE_H
 #define GREYLAG_LISTS_LISTVALUE_H
 
+#include "base/netaddr.h"
 #include "core/listkey.h"
 
 /* Appends the normal form: a prefix with its host bits cleared, without /32 and
@@ -11,6 +12,9 @@
  * without <> but for the null sender. 1, 0 with why when the value is none, -1
  * with why when memory is out. */
 int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struct buf *why);
+
+/* The normal form of a client. */
+void listvalue_add_client(struct buf *out, const struct netprefix *p);
 
 /* Called with a value in normal form; true ends the walk. */
 typedef bool listvalue_fn(void *arg, struct span value);

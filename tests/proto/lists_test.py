@@ -331,6 +331,54 @@ def hostile_control_input(t):
 
 
 @test
+def what_becomes_of_mail(t):
+    d = t.daemon("penalty hasty 0 hopping 0\nallow client 203.0.113.1\ndefer listed slow delay 2h\n"
+                 "outgoing client 203.0.113.77\n")
+    t.greylag(d, "allow", "192.0.2.0/25", "2001:db8::/32")
+    t.greylag(d, "allow", "name", "good.example")
+    t.greylag(d, "allow", "sender", "boss@")
+    t.greylag(d, "block", "client", "192.0.2.0/24", "203.0.113.1")
+    t.greylag(d, "block", "sender", "bad.example", "--for", "2s")
+    t.greylag(d, "trap", "recipient", "old@example.net")
+    t.greylag(d, "enlist", "slow", "client", "100.65.0.32/27")
+    with Asker(d.socket) as a:
+        def ask(client, sender="s@some.example", to="bob@example.net", **more):
+            a.ask(client_address=client, sender=sender, recipient=to, **more)
+            line = wait_for(lambda: [x for x in d.logged().splitlines() if "verdict=" in x][ask.count:], "the log line")[0]
+            ask.count += 1
+            words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+            return words["verdict"], words["reason"], words.get("rule")
+        ask.count = 0
+        equal(ask("192.0.2.1"), ("pass", "allow-list", "allow:192.0.2.0/25"))
+        equal(ask("192.0.2.129"), ("reject", "block-list", "block:192.0.2.0/24"))
+        equal(ask("192.0.2.129", "Boss@Some.example"), ("pass", "allow-list", "allow:boss@"))
+        equal(ask("2001:db8:1::1"), ("pass", "allow-list", "allow:2001:db8::/32"))
+        equal(ask("203.0.113.1"), ("reject", "block-list", "block:203.0.113.1"), "before the rules")
+        equal(ask("198.51.100.1", client_name="mx.good.example", reverse_client_name="mx.good.example")[1], "allow-list")
+        equal(ask("198.51.100.1", reverse_client_name="mx.good.example")[1], "new", "a reverse name proves nothing")
+        equal(ask("198.51.100.1", "x@mail.bad.example")[1], "block-list")
+        equal(ask("100.65.0.33")[:2], ("defer", "new"), "a rule with a list of its own")
+        row, = rows(t.greylag(d, "why", "100.65.0.34", "x@y.example", "z@example.net", "--json"))
+        equal((row["reason"], row["wait_s"]), ("new", 7200))
+        equal(ask("203.0.113.77", "boss@example.net", "friend@far.example")[1], "outgoing", "still remembered")
+        row, = rows(t.greylag(d, "why", "192.0.2.129", "x@y.example", "z@example.net", "--json"))
+        equal((row["reason"], row["entry"]), ("block-list", "192.0.2.0/24"))
+        check("192.0.2.0/24" in t.greylag(d, "why", "192.0.2.129", "x@y.example", "z@example.net"), "for people too")
+        equal(ask("100.66.0.200", to="old@example.net")[:2], ("defer", "trap"))
+        equal(ask("100.66.0.200")[:2], ("defer", "trapped"))
+        row, = rows(t.greylag(d, "lists", "held", "--json"))
+        equal((row["kind"], row["value"], row["cause"], row["strikes"]), ("client", "100.66.0.200", "trap", 1))
+        equal([r["list"] for r in rows(t.greylag(d, "lists", "--json"))].count("held"), 1)
+        check("trap" in t.greylag(d, "lists", "held", "client", "100.66.0.0/24"), "for people too")
+        t.greylag(d, "unlist", "held", "client", "100.66.0.200")
+        t.greylag(d, "lists", "held", status=1)
+        time.sleep(2.1)
+        equal(ask("198.51.100.1", "x@mail.bad.example")[1], "new", "that entry came to its end")
+        t.greylag(d, "unlist", "block", "client", "192.0.2.0/24")
+        equal(ask("192.0.2.129")[1], "new", "and that one was removed")
+
+
+@test
 def forgetting_leaves_the_lists(t):
     d = t.daemon()
     t.greylag(d, "allow", "192.0.2.1")
