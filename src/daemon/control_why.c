@@ -56,6 +56,8 @@ static json_t *answer_of(const struct inquiry *q, const char *hostname)
 	if (d->ruled) {
 		json_object_set_new(row, "rule_file", json_string(d->ruling.file));
 		json_object_set_new(row, "rule_line", json_integer(d->ruling.line));
+		if (d->ruling.listed)
+			json_object_set_new(row, "entry", control_string(span_of(q->hit.value)));
 	}
 	if (d->would == VERDICT_DEFER) {
 		json_object_set_new(row, "wait_s", json_integer(d->wait_s));

@@ -248,7 +248,7 @@ static bool make_parts(struct engine *e, struct buf *why)
 	struct buf problem = BUF_ON(text);
 	if (countries[0] && !(e->country = country_new(countries, &problem)))
 		return buf_fail(why, "country-database %s: %s", countries, buf_str(&problem)) == 0;
-	const struct lookups_options lookups = { .loop = e->options.loop, .clock = e->options.clock, .rates = e->rates,
+	const struct lookups_options lookups = { .loop = e->options.loop, .clock = e->options.clock, .rates = e->rates, .living = e->options.living,
 						 .servers = e->options.config->settings.dns_servers };
 	e->lookups = lookups_new(&lookups, why);
 	return e->lookups != NULL;

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "engine/inside.h"
+#include "engine/livingruling.h"
 
 /* --- Rules ---------------------------------------------------------------------- */
 
@@ -59,6 +60,42 @@ void facts_abandon(struct engine *e)
 	}
 }
 
+static bool set_ruled(struct inquiry *q, bool ruled)
+{
+	q->facts.ruled = ruled;
+	q->facts.have |= FACT_RULING;
+	return true;
+}
+
+/* An entry must not make us forget whom our own users write to. Nothing is looked up
+ * to find that out. */
+static bool is_outgoing(const struct inquiry *q, const struct ruleset *rules)
+{
+	struct lookup_answers answers = q->found.answers;
+	struct ruling ruling;
+	uint64_t wanted;
+
+	answers.final = true;
+	return rules && ruleset_match(rules, &q->request, &answers, &ruling, &wanted) == MATCH_DECIDED &&
+	       ruling.action == ACTION_OUTGOING;
+}
+
+static bool is_listed(struct inquiry *q, const struct ruleset *rules)
+{
+	struct ruling *ruling = &q->facts.ruling;
+
+	return livingruling_find(q->engine->options.living, &q->request, ruling, &q->hit) &&
+	       (ruling->action != ACTION_ALLOW || !is_outgoing(q, rules));
+}
+
+static bool is_trapped(struct inquiry *q, enum match match)
+{
+	struct ruling *ruling = &q->facts.ruling;
+
+	return (match == MATCH_NONE || ruling->action == ACTION_DEFER) &&
+	       livingruling_find_trap(q->engine->options.living, &q->request, ruling, &q->hit);
+}
+
 static bool fetch_ruling(struct inquiry *q)
 {
 	const struct config *config = inquiry_config(q);
@@ -70,15 +107,15 @@ static bool fetch_ruling(struct inquiry *q)
 		tell_local_time(q);
 	if (rules && ruleset_wants_country(rules) && q->engine->country)
 		q->request.country = country_of(q->engine->country, &q->request.client);
+	if (is_listed(q, rules))
+		return set_ruled(q, true);
 	while (rules && (match = ruleset_match(rules, &q->request, &q->found.answers, &q->facts.ruling, &wanted)) == MATCH_WANTS)
 		if (!lookups_find(q->engine->lookups, &q->found, rules, wanted, &q->request, q->now, !q->dry,
 				  config->settings.dns_budget_ms, on_looked_up, q)) {
 			looking_begin(q);
 			return false;
 		}
-	q->facts.ruled = match != MATCH_NONE;
-	q->facts.have |= FACT_RULING;
-	return true;
+	return set_ruled(q, is_trapped(q, match) || match != MATCH_NONE);
 }
 
 /* --- The transaction --------------------------------------------------------------- */

@@ -167,6 +167,20 @@ static unsigned rate_bits(struct lookups *l, const struct lookup *rate, const st
 	return n > rate->most ? LOOKUP_YES : 0;
 }
 
+/* A list that was not read yet leaves open what it does not have. */
+static void look_into_list(const struct lookups *l, struct lookups_found *found, const struct lookup *lookup,
+			   const struct request *r)
+{
+	const struct livinglists *living = l->options.living;
+
+	if (living && livinglists_has(living, span_of(lookup->text), r, NULL))
+		know(found, lookup, LOOKUP_YES);
+	else if (living && livinglists_loaded(living))
+		know(found, lookup, 0);
+	else
+		leave_open(found, lookup);
+}
+
 bool lookups_find(struct lookups *l, struct lookups_found *found, const struct ruleset *rules, uint64_t wanted,
 		  const struct request *r, int64_t now, bool count, uint64_t budget_ms,
 		  void (*done)(void *arg), void *arg)
@@ -179,6 +193,8 @@ bool lookups_find(struct lookups *l, struct lookups_found *found, const struct r
 			continue;
 		if (lookup->kind == LOOKUP_RATE)
 			know(found, lookup, rate_bits(l, lookup, r, now, count));
+		else if (lookup->kind == LOOKUP_LISTED)
+			look_into_list(l, found, lookup, r);
 		else if (lookup_asks_dnslist(lookup) && found->waited_ms < budget_ms && (j || (j = job_new(l, found))))
 			ask_dnslist(j, lookup, r);
 		else

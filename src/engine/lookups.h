@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "dns/dnslists.h"
+#include "engine/livinglists.h"
 #include "engine/rates.h"
 
 struct lookups;
@@ -16,6 +17,7 @@ struct lookups_options {
 	const struct clock *clock;
 	const char *servers;		/* struct resolver_options */
 	struct rates *rates;
+	const struct livinglists *living;	/* NULL: none */
 };
 
 /* NULL with the reason in why. */
