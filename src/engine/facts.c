@@ -192,6 +192,8 @@ static bool fetch_around(struct inquiry *q)
 	struct key_parts parts;
 
 	*a = (struct fact_around){ .amnesty = amnesty_until(q->engine->amnesty) > q->now };
+	a->expected = q->engine->options.living &&
+		      livinglists_has(q->engine->options.living, span_of(LIVING_EXPECT), &q->request, NULL);
 	q->facts.have |= FACT_AROUND;
 	if (triplet.n == 0 || !key_split(triplet, &parts))
 		return true;
