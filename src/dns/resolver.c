@@ -12,6 +12,7 @@
 #define PAYLOAD 1232		/* what passes everywhere without fragments */
 #define TICK_MS 50		/* how exactly timeouts are kept */
 #define SERVERS_MAX 8
+#define RECEIVE_BYTES 1048576	/* for bursts of answers; the kernel grants less */
 
 #define SHORTEST_S 5u
 #define FOUND_S 86400
@@ -327,9 +328,10 @@ static int channel_new(struct resolver *r, const struct resolver_options *option
 	struct ares_options o = { .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
 				  .timeout = (int)(options->timeout_ms ? options->timeout_ms : TIMEOUT_MS),
 				  .tries = TRIES, .ednspsz = PAYLOAD, .lookups = lookups,
+				  .socket_receive_buffer_size = RECEIVE_BYTES,
 				  .sock_state_cb = on_socket, .sock_state_cb_data = r, .resolvconf_path = none };
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS |
-		   ARES_OPT_SOCK_STATE_CB;
+		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_SOCK_RCVBUF;
 
 	/* The system's file does not matter, and may be broken, when there are servers. */
 	int status = ares_init_options(&r->channel, &o, servers.n ? mask | ARES_OPT_RESOLVCONF : mask);
