@@ -4,7 +4,10 @@
 #define HOPS 16			/* aliases followed, and pointers in one name */
 #define LABEL_MAX 63
 
-enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_NS = 2, TYPE_SOA = 6, TYPE_PTR = 12, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28 };
+enum {
+	TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_PTR = 12, TYPE_MX = 15, TYPE_TXT = 16,
+	TYPE_AAAA = 28,
+};
 enum { CLASS_IN = 1 };
 enum { FLAG_ANSWER = 0x8000, FLAG_AUTHORITATIVE = 0x0400, FLAG_CUT = 0x0200, CODE = 0x000f };
 enum { NOERROR = 0, NXDOMAIN = 3 };

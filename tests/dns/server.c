@@ -9,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NSD "/usr/sbin/nsd"
@@ -50,6 +49,11 @@ unsigned server_free_port(void)
 	}
 	fail_msg("no free port");
 	return 0;
+}
+
+bool server_there(void)
+{
+	return access(NSD, X_OK) == 0;
 }
 
 static void in_folder(char *out, size_t size, const struct server *s, const char *name)
@@ -291,11 +295,14 @@ static void serve(int fd, volatile struct server_shared *shared)
 	}
 }
 
-void server_bad(struct server *s)
+void server_bad(struct server *s, bool tcp)
 {
-	int fd = bound(SOCK_DGRAM, 0);
+	unsigned port = server_free_port();
+	int fd = bound(SOCK_DGRAM, port), listener = tcp ? bound(SOCK_STREAM, port) : -1;
 
-	*s = (struct server){ .port = port_of(fd) };
+	assert_true(fd >= 0);
+	assert_true(!tcp || listen(listener, 10) == 0);
+	*s = (struct server){ .port = port };
 	s->shared = mmap(NULL, sizeof *s->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true((void *)(uintptr_t)s->shared != MAP_FAILED);
 	s->pid = fork();
@@ -303,15 +310,20 @@ void server_bad(struct server *s)
 	if (s->pid == 0)
 		serve(fd, s->shared);
 	close(fd);
+	if (tcp)
+		close(listener);
 }
 
 void server_stop(struct server *s)
 {
 	if (!s->pid)
 		return;
-	kill(s->shared ? s->pid : -s->pid, SIGKILL);
-	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	/* nsd removes its files when it is asked to end; within 5 s or not at all. */
+	kill(s->pid, s->shared ? SIGKILL : SIGTERM);
+	for (unsigned i = 0; i < 250 && waitpid(s->pid, NULL, WNOHANG) == 0; i++)
+		usleep(20000);
+	if (kill(s->shared ? s->pid : -s->pid, SIGKILL) == 0)
+		waitpid(s->pid, NULL, 0);
 	s->pid = 0;
 }
 

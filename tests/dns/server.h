@@ -19,7 +19,7 @@
 	WAY(formerr)	/* and good without EDNS: an old server */ \
 	WAY(broken)	/* FORMERR to everything */ \
 	WAY(referral)	/* a lame server's pointer to the root */ \
-	WAY(cut)	/* cut short, and there is no TCP */ \
+	WAY(cut)	/* cut short */ \
 	WAY(wrongid) \
 	WAY(wrongname) \
 	WAY(forged)	/* a forged answer, then a good one */ \
@@ -47,11 +47,14 @@ struct server {
 	volatile struct server_shared *shared;
 };
 
+/* False when this machine has no nsd. */
+bool server_there(void);
 /* nsd with tests/dns/test.zone for "test."; waits until it answers. */
 void server_real(struct server *s);
 /* The same server again, after server_stop. */
 void server_real_again(struct server *s);
-void server_bad(struct server *s);
+/* tcp: it takes connections and says nothing; else it refuses them. */
+void server_bad(struct server *s, bool tcp);
 void server_stop(struct server *s);
 /* Stops it and removes its files. */
 void server_end(struct server *s);

@@ -1,7 +1,5 @@
 #include "fixture.h"
 
-#include <time.h>
-
 static struct server real, bad;
 
 static void assert_first(const struct ask *a, const char *address)
@@ -200,6 +198,45 @@ static void misbehaviour(void **state)
 			assert_first(&a, "127.0.0.2");
 		fixture_end(&f);
 	}
+}
+
+/* An answer cut short, and a server that takes the connection and says nothing. */
+static void stalled_tcp(void **state)
+{
+	struct server stalling;
+	struct fixture f;
+	struct ask a = { 0 };
+
+	(void)state;
+	server_bad(&stalling, true);
+	fixture_begin(&f, stalling.port, 0, 100, 0);
+	uint64_t from = fixture_ms();
+	assert_int_equal(ask_now(&f, &a, DNS_TXT, "a.cut.bad"), DNS_TIMEOUT);
+	assert_true(fixture_ms() - from < 1000);
+	fixture_end(&f);
+	server_end(&stalling);
+}
+
+/* Nothing can be sent: the call comes before resolver_ask returns. */
+static void unreachable(void **state)
+{
+	struct fixture f;
+	struct ask a = { 0 };
+	char text[200];
+	struct buf why = BUF_ON(text);
+
+	(void)state;
+	fixture_begin(&f, bad.port, 0, 100, 0);
+	resolver_free(&f.resolver);
+	f.options.servers = "255.255.255.255";
+	f.resolver = resolver_new(&f.options, &why);
+	assert_non_null(f.resolver);
+	ask(&f, &a, DNS_A, "host.test");
+	assert_int_equal(a.calls, 1);
+	assert_int_equal(a.answer.status, DNS_FAILED);
+	assert_int_equal(fixture_stats(&f).in_flight, 0);
+	assert_int_equal(fixture_stats(&f).failures, 1);
+	fixture_end(&f);
 }
 
 /* Nobody listens; the first of two servers is dead, lame or silent. */
@@ -410,13 +447,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(types), cmocka_unit_test(remembers), cmocka_unit_test(remembers_failures),
 		cmocka_unit_test(shares), cmocka_unit_test(late_answer), cmocka_unit_test(misbehaviour),
-		cmocka_unit_test(dead_servers), cmocka_unit_test(restart), cmocka_unit_test(thousand),
+		cmocka_unit_test(stalled_tcp), cmocka_unit_test(unreachable), cmocka_unit_test(dead_servers), cmocka_unit_test(restart),
+		cmocka_unit_test(thousand),
 		cmocka_unit_test(flood), cmocka_unit_test(bounded), cmocka_unit_test(reentrant),
 		cmocka_unit_test(odd_names), cmocka_unit_test(options),
 	};
 
+	if (!server_there())
+		return 77;
 	server_real(&real);
-	server_bad(&bad);
+	server_bad(&bad, false);
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	server_end(&real);
 	server_end(&bad);
