@@ -260,7 +260,11 @@ static int authority(struct reader *r, unsigned records, uint32_t *ttl_s, bool *
 		if (raw.type != TYPE_SOA || *soa)
 			continue;
 		size_t at = raw.data;
-		if (read_name(r, &at, &skipped) || read_name(r, &at, &skipped) || raw.data + raw.length != at + 20)
+		/* MNAME, RNAME, five numbers, of which the last is the minimum. */
+		for (unsigned names = 0; names < 2; names++)
+			if (read_name(r, &at, &skipped))
+				return -1;
+		if (raw.data + raw.length != at + 20)
 			return -1;
 		uint32_t minimum = u32(r, at + 16);
 		*ttl_s = raw.ttl_s < minimum ? raw.ttl_s : minimum;

@@ -320,10 +320,13 @@ void server_stop(struct server *s)
 		return;
 	/* nsd removes its files when it is asked to end; within 5 s or not at all. */
 	kill(s->pid, s->shared ? SIGKILL : SIGTERM);
-	for (unsigned i = 0; i < 250 && waitpid(s->pid, NULL, WNOHANG) == 0; i++)
+	pid_t ended = 0;
+	for (unsigned i = 0; i < 250 && (ended = waitpid(s->pid, NULL, WNOHANG)) == 0; i++)
 		usleep(20000);
-	if (kill(s->shared ? s->pid : -s->pid, SIGKILL) == 0)
+	if (ended == 0) {
+		kill(s->shared ? s->pid : -s->pid, SIGKILL);
 		waitpid(s->pid, NULL, 0);
+	}
 	s->pid = 0;
 }
 
