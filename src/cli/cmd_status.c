@@ -62,6 +62,22 @@ static void print_trouble(const json_t *server)
 	}
 }
 
+static void print_dns(const json_t *dns)
+{
+	const json_t *lists = json_object_get(dns, "lists"), *l;
+	struct shown a, b, c;
+	size_t i;
+
+	if (output_number(dns, "queries") == 0)
+		return;
+	output_line("dns", "%s questions, %s answered from memory, %s without an answer", count(&a, output_number(dns, "queries")),
+		    count(&b, output_number(dns, "remembered")),
+		    count(&c, output_number(dns, "failures") + output_number(dns, "timeouts")));
+	json_array_foreach(lists, i, l)
+		output_line("", "%s %s: %s%s%s", output_text(l, "kind"), output_text(l, "zone"), output_text(l, "health"),
+			    output_text(l, "why")[0] ? ", " : "", output_text(l, "why"));
+}
+
 static void print_verdicts(const json_t *row)
 {
 	const json_t *verdicts = json_object_get(row, "verdicts"), *v;
@@ -97,6 +113,9 @@ static void print(const json_t *row, void *arg)
 	print_store(json_object_get(row, "store"));
 	if (json_is_false(json_object_get(row, "clock_trusted")))
 		output_line("clock", "was set: nothing is removed as expired for a day");
+	print_dns(json_object_get(row, "dns"));
+	if (output_text(row, "amnesty_until")[0])
+		output_line("amnesty", "nothing is delayed until %s", output_text(row, "amnesty_until"));
 	print_trouble(server);
 	print_verdicts(row);
 }

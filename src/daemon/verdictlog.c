@@ -104,6 +104,21 @@ static enum log_level level_of(const struct inquiry *q)
 	case REASON_ABORTED:
 	case REASON_DISTRUSTED:
 	case REASON_LEARNED:
+	case REASON_ALLOW_LIST:
+	case REASON_BLOCK_LIST:
+	case REASON_OUTGOING:
+	case REASON_CORRESPONDENT:
+	case REASON_EXPECTED:
+	case REASON_AMNESTY:
+	case REASON_TRAP:
+	case REASON_TRAPPED:
+	case REASON_HASTY:
+	case REASON_HAMMERING:
+	case REASON_HOPPING:
+	case REASON_UNWELCOME:
+	case REASON_MISBEHAVED:
+	case REASON_SPAM:
+	case REASON_UNRETRIED:
 	case REASON_COUNT:
 		break;
 	}

@@ -358,6 +358,11 @@ void store_maintain(struct store *s)
 	s->driver->ops->maintain(s->driver);
 }
 
+uint32_t store_waiting(const struct store *s, struct span triplet)
+{
+	return census_waiting(s->census, triplet);
+}
+
 void store_census(struct store *s)
 {
 	census_start(s->census);
