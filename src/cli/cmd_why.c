@@ -48,7 +48,9 @@ static void print(const json_t *row, void *arg)
 			    output_text(row, "meaning"));
 	if (output_text(row, "identity")[0])
 		output_line("identity", "%s (%s)", output_text(row, "identity"), identity_text(row));
-	if (json_object_get(row, "rule_line"))
+	if (json_object_get(row, "entry"))
+		output_line("list", "%s, %s", output_text(row, "rule_file"), output_text(row, "entry"));
+	else if (json_object_get(row, "rule_line"))
 		output_line("rule", "%s:%lld", output_text(row, "rule_file"), (long long)output_number(row, "rule_line"));
 	else
 		output_line("rule", "none");

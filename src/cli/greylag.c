@@ -1,5 +1,6 @@
 /* greylag(1): finds the command, its options and the daemon. */
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 
 #include "cli/command.h"
@@ -8,6 +9,9 @@
 #define DEFAULT_CONFIG "/etc/greylag/greylag.conf"
 #define DEFAULT_SOCKET "/run/greylag/control"
 #define DEFAULT_POLICY "/run/greylag/policy"
+
+#define ENTRIES "[client|name|sender|recipient] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
+	"    [--for 30d | --until DATE|never] [--shorten] [--comment TEXT] [--dry-run]"
 
 static const struct command {
 	const char *name, *usage, *help;
@@ -22,6 +26,13 @@ static const struct command {
 	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
 	{ "dump", "", "all records", 0, 0, cmd_dump },
 	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
+	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow },
+	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block },
+	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap },
+	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist },
+	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect },
+	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist },
+	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
@@ -134,18 +145,31 @@ int command_run(struct client *c, const struct arguments *a, json_t *request,
 	return more == 0 ? STATUS_OK : COMMAND_FAILED;
 }
 
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
+	{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
+	{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
+	{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
+	{ "recipient", required_argument, NULL, 'r' },
+	{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
+	{ "for", required_argument, NULL, 'D' }, { "until", required_argument, NULL, 'U' },
+	{ "comment", required_argument, NULL, 'C' }, { "file", required_argument, NULL, 'F' },
+	{ "format", required_argument, NULL, 'O' }, { "shorten", no_argument, NULL, 'S' },
+	{ "expiring", optional_argument, NULL, 'E' },
+	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+};
+
+/* The word behind --expiring is its own when it is a duration. */
+static const char *optional_word(int argc, char **argv)
+{
+	if (optarg)
+		return optarg;
+	return optind < argc && ascii_digit(argv[optind][0]) ? argv[optind++] : "";
+}
+
 /* 0, or an exit status. */
 static int parse(int argc, char **argv, struct arguments *a)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
-		{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
-		{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
-		{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
-		{ "recipient", required_argument, NULL, 'r' },
-		{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
-	};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1)
@@ -161,6 +185,13 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'r': a->recipient = optarg; break;
 		case 'd': a->dry_run = true; break;
 		case 'a': a->all = true; break;
+		case 'D': a->duration = optarg; break;
+		case 'U': a->until = optarg; break;
+		case 'C': a->comment = optarg; break;
+		case 'F': a->file = optarg; break;
+		case 'O': a->format = optarg; break;
+		case 'S': a->shorten = true; break;
+		case 'E': a->expiring = optional_word(argc, argv); break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}

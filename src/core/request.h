@@ -56,6 +56,7 @@ struct request {
 	bool once;		/* greylag_once=1: close after the answer */
 
 	/* Filled in by the engine before rules and decision see the request: */
+	struct span country;		/* two letters; empty when unknown or not looked up */
 	struct span client_org;	/* registrable domain of client_name, lower case; empty when none */
 	bool client_dynamic;	/* client_name looks like a dial-up or pool address */
 	/* The local time, only when a rule looks at it: */

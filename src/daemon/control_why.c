@@ -8,16 +8,6 @@ struct why {
 	json_t *arguments;		/* the request's texts borrow from it */
 };
 
-static const char *identity_kind(const struct inquiry *q)
-{
-	switch (q->decision.identity.kind) {
-	case IDENTITY_HOST: return "host";
-	case IDENTITY_NETWORK: return "network";
-	case IDENTITY_ADDRESS: return "address";
-	}
-	return "?";
-}
-
 static json_t *evidence_of(const char *what, struct span key, const struct fact_record *f, int64_t now)
 {
 	const struct record *r = &f->record;
@@ -26,23 +16,24 @@ static json_t *evidence_of(const char *what, struct span key, const struct fact_
 		return json_null();
 	if (!f->found)
 		return json_pack("{s:s, s:o, s:b}", "what", what, "key", control_string(key), "found", 0);
-	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "what", what,
+	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "what", what,
 		"key", control_string(key), "found", 1, "expired", record_expired(r, now),
 		"first_seen", control_time(r->first_seen), "last_seen", control_time(r->last_seen),
 		"passed_at", control_time(r->passed_at), "expires", control_time(r->expires),
+		"held_until", control_time(r->held_until), "strikes", (json_int_t)r->strikes,
 		"blocked", (json_int_t)r->blocked, "passed", (json_int_t)r->passed);
 }
 
 static json_t *evidence(const struct inquiry *q)
 {
+	static const char *const slots[KEY_SLOTS] = { "identity", "address", "triplet", "correspondent", "expected" };
 	const struct decision *d = &q->decision;
 	json_t *rows = json_array();
 
 	if (!d->subject)
 		return rows;
-	json_array_append_new(rows, evidence_of("identity", key_span(&d->allowed_key), &q->facts.allowed, q->now));
-	json_array_append_new(rows, evidence_of("address", key_span(&d->address_key), &q->facts.address, q->now));
-	json_array_append_new(rows, evidence_of("triplet", key_span(&d->triplet_key), &q->facts.triplet, q->now));
+	for (enum key_slot slot = 0; slot < KEY_SLOTS; slot++)
+		json_array_append_new(rows, evidence_of(slots[slot], decision_key(d, slot), &q->facts.records[slot], q->now));
 	return rows;
 }
 
@@ -58,13 +49,15 @@ static json_t *answer_of(const struct inquiry *q, const char *hostname)
 		"reply", control_string(span_trim(buf_span(&reply))), "evidence", evidence(q));
 	if (d->subject) {
 		json_object_set_new(row, "identity", control_string(identity_span(&d->identity)));
-		json_object_set_new(row, "identity_kind", json_string(identity_kind(q)));
+		json_object_set_new(row, "identity_kind", json_string(identity_word(d->identity.kind)));
 	}
 	if (q->request.client_dynamic)
 		json_object_set_new(row, "dynamic", json_true());
 	if (d->ruled) {
 		json_object_set_new(row, "rule_file", json_string(d->ruling.file));
 		json_object_set_new(row, "rule_line", json_integer(d->ruling.line));
+		if (d->ruling.listed)
+			json_object_set_new(row, "entry", control_string(span_of(q->hit.value)));
 	}
 	if (d->would == VERDICT_DEFER) {
 		json_object_set_new(row, "wait_s", json_integer(d->wait_s));

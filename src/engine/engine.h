@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "core/decide.h"
+#include "engine/livinglists.h"
+#include "engine/lookups.h"
 #include "engine/metrics.h"
 #include "names/names.h"
 #include "store/store.h"
@@ -31,11 +33,15 @@ struct inquiry {
 	void (*answer)(struct inquiry *q);
 	void *arg;
 	uint64_t started_ns;
+	uint64_t store_since_ns;	/* the store's deadline counts from here */
 	bool answered;
 	bool released;
 	bool in_store;			/* an operation of the store still points here */
 	struct inquiry *earlier, *later;	/* waiting for the store, oldest first */
+	struct lookups_found found;	/* what the rules looked up */
+	struct living_hit hit;		/* with decision.ruling.listed: the entry */
 	struct store_get get;
+	enum key_slot slots[STORE_GET_MAX];	/* what each key of get stands for */
 	struct store_merge merge;
 	struct buf sender, recipient;	/* over the texts below, when A-labels had to be written */
 	char sender_text[REQUEST_ADDRESS_MAX + 1];
@@ -47,6 +53,7 @@ struct engine_options {
 	const struct clock *clock;
 	const struct names *names;
 	struct store *store;
+	struct livinglists *living;	/* NULL: none. Must live as long */
 	struct config *config;		/* the engine owns it from here on */
 	/* Called once for each verdict that is given, to log it. May be NULL. */
 	void (*report)(const struct inquiry *q, const struct config *config, void *arg);
@@ -78,6 +85,9 @@ void engine_swap(struct engine *engine, struct config *config);
 
 const struct metrics *engine_metrics(const struct engine *engine);
 struct store *engine_store(const struct engine *engine);
+const struct lookups *engine_lookups(const struct engine *engine);
+/* Until when nothing is delayed because the store is too young (engine/amnesty.h); 0: it is not. */
+int64_t engine_amnesty_until(const struct engine *engine);
 unsigned engine_in_flight(const struct engine *engine);
 
 #endif

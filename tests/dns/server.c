@@ -195,10 +195,12 @@ static void slow(const struct question *q)
 	_exit(0);
 }
 
-static void absent(const struct question *q)
+static void absent(const struct question *q, const char *ttl)
 {
-	static const char soa[] = "\0\0\6\0\1\0\0\0\x3c\0\x16\0\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\x3c";
+	char soa[] = "\0\0\6\0\1\0\0\0\0\0\x16\0\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\0";
 
+	memcpy(soa + 5, ttl, 4);
+	memcpy(soa + sizeof soa - 5, ttl, 4);
 	respond(q, 0x8183, 0, 1, soa, sizeof soa - 1);
 }
 
@@ -218,7 +220,8 @@ static void answer(const struct question *q, enum server_way way, volatile struc
 
 	switch (way) {
 	case WAY_good: address(q, "\x7f\0\0\2"); break;
-	case WAY_absent: absent(q); break;
+	case WAY_absent: absent(q, "\0\0\0\x3c"); break;
+	case WAY_never: absent(q, "\0\1\x51\x80"); break;
 	case WAY_slow: slow(q); break;
 	case WAY_silent: break;
 	case WAY_refused: respond(q, 0x8185, 0, 0, "", 0); break;

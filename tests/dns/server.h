@@ -10,7 +10,8 @@
 /* What the misbehaving server does with NAME.WAY.bad. */
 #define SERVER_WAYS(WAY) \
 	WAY(good)	/* 127.0.0.2, TTL 30 */ \
-	WAY(absent)	/* NXDOMAIN */ \
+	WAY(absent)	/* NXDOMAIN, for 60 s */ \
+	WAY(never)	/* NXDOMAIN, for a day */ \
 	WAY(slow)	/* good, after 300 ms */ \
 	WAY(silent) \
 	WAY(refused) \

@@ -96,6 +96,11 @@ static void remembers(void **state)
 	resolver_forget(f.resolver, DNS_A, span_of("Nobody.test."));
 	assert_true(asks_again(&f, "nobody.test", 0));
 	fixture_end(&f);
+	fixture_begin(&f, bad.port, 0, 0, 0);
+	asks_again(&f, "a.never.bad", 0);
+	assert_false(asks_again(&f, "a.never.bad", 3599));
+	assert_true(asks_again(&f, "a.never.bad", 1));
+	fixture_end(&f);
 }
 
 /* 5, 10, 20, 30 seconds. */
@@ -117,7 +122,10 @@ static void remembers_failures(void **state)
 	bad.shared->mood = WAY_good;
 	assert_true(asks_again(&f, "a.moody.bad", 1));
 	assert_false(asks_again(&f, "a.moody.bad", 29));
-	assert_int_equal(fixture_stats(&f).timeouts, 1);
+	bad.shared->mood = WAY_silent;
+	assert_true(asks_again(&f, "a.moody.bad", 1));
+	assert_true(asks_again(&f, "a.moody.bad", 5));
+	assert_int_equal(fixture_stats(&f).timeouts, 3);
 	assert_int_equal(fixture_stats(&f).failures, 6);
 	fixture_end(&f);
 }
@@ -198,6 +206,20 @@ static void misbehaviour(void **state)
 			assert_first(&a, "127.0.0.2");
 		fixture_end(&f);
 	}
+}
+
+/* EDNS is tried, and left where it is not understood (RFC 6891 section 7). */
+static void old_server(void **state)
+{
+	struct fixture f;
+	struct ask a = { 0 };
+
+	(void)state;
+	fixture_begin(&f, bad.port, 0, 1000, 0);
+	unsigned before = bad.shared->questions;
+	assert_int_equal(ask_now(&f, &a, DNS_A, "a.formerr.bad"), DNS_FOUND);
+	assert_int_equal(bad.shared->questions - before, 2);
+	fixture_end(&f);
 }
 
 /* An answer cut short, and a server that takes the connection and says nothing. */
@@ -331,7 +353,7 @@ static void flood(void **state)
 	/* Freed with all of them out. */
 	fixture_end(&f);
 	for (unsigned i = 0; i < RESOLVER_IN_FLIGHT; i++)
-		assert_int_equal(asks[i].calls, 0);
+		assert_true(asks[i].calls == 0 && asks[i].query.link == NULL);
 	free(asks);
 }
 
@@ -447,7 +469,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(types), cmocka_unit_test(remembers), cmocka_unit_test(remembers_failures),
 		cmocka_unit_test(shares), cmocka_unit_test(late_answer), cmocka_unit_test(misbehaviour),
-		cmocka_unit_test(stalled_tcp), cmocka_unit_test(unreachable), cmocka_unit_test(dead_servers), cmocka_unit_test(restart),
+		cmocka_unit_test(old_server), cmocka_unit_test(stalled_tcp), cmocka_unit_test(unreachable), cmocka_unit_test(dead_servers), cmocka_unit_test(restart),
 		cmocka_unit_test(thousand),
 		cmocka_unit_test(flood), cmocka_unit_test(bounded), cmocka_unit_test(reentrant),
 		cmocka_unit_test(odd_names), cmocka_unit_test(options),

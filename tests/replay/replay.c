@@ -199,6 +199,9 @@ static void ask(struct world *w, struct span words, struct span expected)
 	}
 	check(w, expected);
 	engine_release(&w->inquiry);
+	/* What nobody waits for is written too. */
+	loop_once(w->loop, 0);
+	store_turn(w->store);
 }
 
 /* "at 1h30m ..." from the start, "+30s ..." from the line before, "clock -2h" for a clock that is set. */
