@@ -2,7 +2,7 @@
  *	< check CLIENT SENDER HELO
  *	> ask A|AAAA|MX|PTR|TXT NAME
  *	< found VALUE ... | none | failed
- *	> done RESULT MECHANISM */
+ *	> done RESULT WHY */
 #include "dns/spf.h"
 
 static char line[200000], bytes[100000];
@@ -82,7 +82,7 @@ int main(void)
 				return 1;
 		}
 		printf("done %s ", spf_result_word(s.result));
-		put_text(span_of(s.mechanism));
+		put_text(span_of(s.why));
 	}
 	return 0;
 }

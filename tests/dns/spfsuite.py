@@ -55,7 +55,7 @@ class Driver:
             name = bytes.fromhex(answer[2]).decode("latin-1")
             found = records(zone, answer[1], name)
             answer = self.send("failed") if found is None else self.send("found", *(v.hex() for v in found))
-        return answer[1]
+        return answer[1], bytes.fromhex("".join(answer[2:])).decode()
 
 
 def hexed(s):
@@ -75,12 +75,12 @@ def main():
     for scenario in scenarios:
         for name, case in (scenario or {}).get("tests", {}).items():
             wanted = case["result"]     # a list where the RFC leaves it open
-            got = driver.check(scenario["zonedata"], case)
+            got, why = driver.check(scenario["zonedata"], case)
             if got in (wanted if isinstance(wanted, list) else [wanted]):
                 passed += 1
             else:
                 failed += 1
-                print(f"not ok {name} ({case.get('spec')}): {got}, not {wanted}")
+                print(f"not ok {name} ({case.get('spec')}): {got} {why}, not {wanted}")
     driver.p.stdin.close()
     failed += driver.p.wait(10) != 0
     print(f"{passed} passed, {failed} failed")
