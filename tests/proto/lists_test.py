@@ -136,7 +136,7 @@ def who_and_why(t):
     equal(run(t, d, "allow", "192.0.2.2", "--comment", "x" * 201).returncode, 1)
     equal(run(t, d, "allow", "192.0.2.2", "--comment", "x" * 200, env={"SUDO_USER": "y" * 200}).returncode, 0)
     row = rows(t.greylag(d, "lists", "allow", "client", "192.0.2.2", "--json"))[0]
-    equal((row["author"], row["comment"]), ("y" * 64, "x" * 200))
+    equal((row["author"], row["comment"]), ("y" * 60, "x" * 200))
 
 
 @test
@@ -298,7 +298,7 @@ def hostile_control_input(t):
             {"cmd": "list_add", "list": "a b", "values": [entry]}, {"cmd": "list_add", "list": "", "values": [entry]},
             {"cmd": "list_add", "list": "a", "values": [entry], "until": 1},
             {"cmd": "list_add", "list": "a", "values": [entry], "until": -2 ** 63},
-            {"cmd": "list_add", "list": "a", "values": [entry], "author": "x" * 65},
+            {"cmd": "list_add", "list": "a", "values": [entry], "author": "x" * 61},
             {"cmd": "lists", "list": "a\nb"}, {"cmd": "lists", "list": "x" * 65}, {"cmd": "lists", "kind": "!"},
             {"cmd": "lists", "pattern": "x" * 600}, b'{"cmd":"list_add","list":"a","values":[{"kind":"client","value":"\\u0000"}]}'):
         answer = control(d, request)
