@@ -241,7 +241,7 @@ def a_hundred_thousand(t):
     wait_for(lambda: "lists: 100000 entries read" in d.logged(), "all of them after a restart")
     r = run(t, d, "unlist", "block", "--file", "-", stdin=text)
     equal(r.stdout, "block: 100000 removed\n", r.stderr[:500])
-    equal(listed(t, d), [])
+    equal(listed(t, d, "block"), [])
 
 
 class Server:
