@@ -251,10 +251,14 @@ class Server:
         program = shutil.which("valkey-server") or shutil.which("redis-server")
         if not program:
             raise Skip("no valkey-server or redis-server here")
-        self.socket = t.folder / "server"
-        self.process = subprocess.Popen([program, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(t.folder),
-                                         "--save", "", "--appendonly", "no"], stdout=subprocess.DEVNULL)
+        self.program, self.folder, self.socket = program, t.folder, t.folder / "server"
         t.at_end(self.stop)
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.program, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "",
+             "--appendonly", "no"], stdout=subprocess.DEVNULL)
         wait_for(self.socket.exists, "the server")
 
     def stop(self):
@@ -282,6 +286,23 @@ def two_daemons_on_one_store(t):
     equal(r.stdout, "allow: 3000 added\n", r.stderr)
     wait_for(lambda: entries(t, two) == 3003, "the bulk")
     check("mx.test" in two.config_file.read_text(), "both have run")
+
+
+@test
+def a_server_that_comes_back_empty(t):
+    server = Server(t)
+    d = t.daemon(store=f"valkey unix:{server.socket}")
+    t.greylag(d, "block", "192.0.2.1")
+    equal(entries(t, d), 1)
+    server.stop()
+    wait_for(lambda: run(t, d, "block", "192.0.2.2").returncode == 75, "an error")
+    equal(entries(t, d), 1, "what was known stays")
+    wait_for(lambda: "lists: the store could not be read" in d.logged(), "a line in the log")
+    server.socket.unlink(missing_ok=True)
+    server.start()
+    wait_for(lambda: entries(t, d) == 0, "the lists as the store has them")
+    wait_for(lambda: run(t, d, "block", "192.0.2.3").returncode == 0, "a new entry")
+    equal(listed(t, d), [("block", "client", "192.0.2.3")])
 
 
 def entries(t, d):
