@@ -373,6 +373,28 @@ int cmd_enlist(struct client *c, const struct arguments *a)
 	return change(c, a, false, a->words[0], a->words + 1, a->count - 1);
 }
 
+/* RECIPIENT DURATION [from DOMAIN] */
+int cmd_expect(struct client *c, const struct arguments *a)
+{
+	char pair[LIST_VALUE_MAX + 1], *words[2];
+	struct arguments one = *a;
+	char recipient[] = "recipient", kind[] = "pair";
+	bool from = a->count == 4 && strcmp(a->words[2], "from") == 0;
+
+	if (a->count != 2 && !from) {
+		fputs("greylag: expect RECIPIENT DURATION [from DOMAIN]\n", stderr);
+		return STATUS_USAGE;
+	}
+	one.duration = a->words[1];
+	if (from && snprintf(pair, sizeof pair, "%s<%s", a->words[0], a->words[3]) >= (int)sizeof pair) {
+		fputs("greylag: that is too long\n", stderr);
+		return STATUS_USAGE;
+	}
+	words[0] = from ? kind : recipient;
+	words[1] = from ? pair : a->words[0];
+	return change(c, &one, false, "expect", words, 2);
+}
+
 /* A client that is held is let go by forgetting it. */
 static int let_go(struct client *c, const struct arguments *a)
 {

@@ -23,7 +23,7 @@ typedef int command_fn(struct client *c, const struct arguments *a);
 command_fn cmd_status;					/* cmd_status.c */
 command_fn cmd_why;					/* cmd_why.c */
 command_fn cmd_show, cmd_dump, cmd_forget;		/* cmd_records.c */
-command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_unlist;	/* cmd_lists.c */
+command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_expect, cmd_unlist;	/* cmd_lists.c */
 command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */

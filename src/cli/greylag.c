@@ -30,6 +30,7 @@ static const struct command {
 	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block },
 	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap },
 	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist },
+	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect },
 	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist },
 	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },

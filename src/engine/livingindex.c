@@ -285,6 +285,8 @@ static bool try_kind(struct search *s, const struct request *r)
 	case LIST_NAME: return listvalue_of_name(r->client_name, try_value, s);
 	case LIST_SENDER: return r->has_sender && listvalue_of_address(r->sender, try_value, s);
 	case LIST_RECIPIENT: return r->recipient.n && listvalue_of_address(r->recipient, try_value, s);
+	case LIST_PAIR: return listvalue_of_pair(r->recipient, address_domain(r->sender), try_value, s) ||
+			       listvalue_of_pair(r->recipient, r->client_name, try_value, s);
 	}
 	return false;
 }

@@ -17,6 +17,7 @@
 
 #define LIVING_POLL_MS 2000
 #define LIVING_BATCH_MAX 1000
+#define LIVING_EXPECT "expect"		/* the list of recipients, and pairs, whose mail is expected */
 
 struct livinglists;
 

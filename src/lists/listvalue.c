@@ -83,6 +83,21 @@ static int read_address(struct span text, struct buf *out, struct buf *why)
 	return 1;
 }
 
+static int read_pair(struct span text, struct buf *out, struct buf *why)
+{
+	size_t from = span_find(text, '<');
+	struct span domain = without_final_dot(span_from(text, from + 1));
+
+	if (from == 0 || from >= text.n || !nameset_name(domain) || ends_with_dot(domain))
+		return refuse(why, text, "is no recipient and a domain (user@domain<domain)");
+	int read = read_address(span_head(text, from), out, why);
+	if (read == 1) {
+		buf_addc(out, '<');
+		buf_addlower(out, domain);
+	}
+	return read;
+}
+
 int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struct buf *why)
 {
 	if (text.n > LIST_VALUE_MAX)
@@ -92,6 +107,7 @@ int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struc
 	case LIST_NAME: return read_name(text, out, why);
 	case LIST_SENDER:
 	case LIST_RECIPIENT: return read_address(text, out, why);
+	case LIST_PAIR: return read_pair(text, out, why);
 	}
 	return 0;
 }
@@ -152,4 +168,34 @@ bool listvalue_of_address(struct span address, listvalue_fn *fn, void *arg)
 		if (fn(arg, domain))
 			return true;
 	return false;
+}
+
+struct pair_walk {
+	struct span domain;
+	listvalue_fn *fn;
+	void *arg;
+};
+
+/* The recipient in one of its forms, with the domain and those above it. */
+static bool pair_domains(void *arg, struct span recipient)
+{
+	const struct pair_walk *w = arg;
+	char text[LIST_VALUE_MAX + 1];
+
+	for (struct span d = w->domain; d.n; d = span_from(d, span_find(d, '.') + 1)) {
+		struct buf b = BUF_ON(text);
+		buf_addspan(&b, recipient);
+		buf_addc(&b, '<');
+		buf_addlower(&b, d);
+		if (!b.over && w->fn(w->arg, buf_span(&b)))
+			return true;
+	}
+	return false;
+}
+
+bool listvalue_of_pair(struct span recipient, struct span domain, listvalue_fn *fn, void *arg)
+{
+	struct pair_walk w = { without_final_dot(domain), fn, arg };
+
+	return recipient.n && w.domain.n && listvalue_of_address(recipient, pair_domains, &w);
 }

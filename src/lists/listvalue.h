@@ -21,6 +21,7 @@ typedef bool listvalue_fn(void *arg, struct span value);
 /* Calls fn for each value under which the name, or the address, would be listed,
  * the most exact first. True when fn ended it. */
 bool listvalue_of_name(struct span name, listvalue_fn *fn, void *arg);
+bool listvalue_of_pair(struct span recipient, struct span domain, listvalue_fn *fn, void *arg);
 bool listvalue_of_address(struct span address, listvalue_fn *fn, void *arg);
 
 #endif

@@ -2,8 +2,6 @@
 
 #include "base/value.h"
 
-static const char *const spf_words[] = { "none", "neutral", "pass", "fail", "softfail", "temperror", "permerror" };
-
 bool lookup_list_name(struct span name)
 {
 	for (size_t i = 0; i < name.n; i++)
@@ -14,8 +12,8 @@ bool lookup_list_name(struct span name)
 
 static int read_spf(struct lookup *l, struct span value, struct buf *why)
 {
-	for (unsigned i = 0; i < sizeof spf_words / sizeof *spf_words; i++)
-		if (span_ieq(value, span_of(spf_words[i]))) {
+	for (enum spf_result i = SPF_NONE; i <= SPF_PERMERROR; i++)
+		if (span_ieq(value, span_of(spf_result_word(i)))) {
 			l->bits = 1u << i;
 			return 0;
 		}
