@@ -52,6 +52,18 @@ static void add_action(struct buf *out, const struct inquiry *q, const char *act
 	buf_addspan(out, buf_span(&b));
 }
 
+/* A trap's code may be a permanent one: that is for `on-trap block`, and must not end
+ * mail that is only deferred. Nor is DEFER_IF_PERMIT a rejection. */
+static const char *action_of(const struct decision *d, const char *usual)
+{
+	const char *own = d->ruled ? d->ruling.code : NULL;
+	bool rejects = d->verdict == VERDICT_REJECT;
+
+	if (!own || strcmp(own, rejects ? "DEFER_IF_PERMIT" : "REJECT") == 0 || (!rejects && own[0] == '5'))
+		return usual;
+	return own;
+}
+
 static void add_defer(struct buf *out, const struct inquiry *q)
 {
 	const struct settings *s = &inquiry_config(q)->settings;
@@ -59,7 +71,7 @@ static void add_defer(struct buf *out, const struct inquiry *q)
 	const char *own = d->ruled ? d->ruling.text : NULL;
 	bool coded = strcmp(s->reply_enhanced_code, "none") != 0 && !own;
 
-	add_action(out, q, s->reply_defer, coded ? s->reply_enhanced_code : NULL,
+	add_action(out, q, action_of(d, s->reply_defer), coded ? s->reply_enhanced_code : NULL,
 		   own ? own : s->reply_text);
 }
 
@@ -69,7 +81,7 @@ static void add_reject(struct buf *out, const struct inquiry *q)
 	const struct decision *d = &q->decision;
 	const char *own = d->ruled ? d->ruling.text : NULL;
 
-	add_action(out, q, s->reply_block, NULL, own ? own : s->reply_block_text);
+	add_action(out, q, action_of(d, s->reply_block), NULL, own ? own : s->reply_block_text);
 }
 
 /* PREPEND is no answer at end of message (SMTPD_POLICY_README). */

@@ -72,6 +72,35 @@ def reply_is_configurable(t):
 
 
 @test
+def rules_have_codes_of_their_own(t):
+    d = t.daemon('defer recipient a@example.net code 421\nblock recipient b@example.net code 550 text "5.1.1 no such user"\n'
+                 'trap recipient c@example.net code 550')
+    check(ask_once(d.socket, recipient="a@example.net").startswith("421 4.2.0 Greylisted"), "defer")
+    equal(ask_once(d.socket, recipient="b@example.net"), "550 5.1.1 no such user")
+    check(ask_once(d.socket, recipient="c@example.net").startswith(GREYLISTED), "a trap that defers goes on deferring")
+
+
+@test
+def log_is_as_chatty_as_asked(t):
+    d = t.daemon("log passes no\nallow recipient ok@example.net\ngreylist delay 0")
+    ask_once(d.socket, recipient="ok@example.net")
+    ask_once(d.socket)
+    wait_for(lambda: "reason=new" in d.logged(), "the deferral")
+    ask_once(d.socket)
+    wait_for(lambda: "reason=retried" in d.logged(), "a first pass says how long it took")
+    check("reason=allow-rule" not in d.logged(), "other passes are left out")
+    d.configure("log level warning")
+    d.send_signal(1)
+    stranger = {"client_address": "203.0.113.1"}
+    wait_for(lambda: ask_once(d.socket, recipient="ok@example.net", **stranger).startswith(GREYLISTED), "the other configuration")
+    before = d.logged()
+    check(ask_once(d.socket, sender="x@y.example", **stranger).startswith(GREYLISTED), "deferred")
+    equal(ask_once(d.socket, client_address="999.1.1.1"), "DUNNO")
+    wait_for(lambda: "reason=malformed" in d.logged(), "a warning")
+    check("x@y.example" not in d.logged()[len(before):], "verdicts are info")
+
+
+@test
 def recipient_domain_cannot_forge_a_reply(t):
     d = t.daemon('reply text "Greylisted %r"')
     reply = ask_once(d.socket, recipient=b"x@\xc3\xa4 \xff.example")

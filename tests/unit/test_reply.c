@@ -88,6 +88,8 @@ static void deferrals(void **state)
 		{ "reply defer 451 enhanced-code 4.7.1 text \"%w: %s s, %r, %u, 100%%\" help-url http://x.example/\n",
 		  "action=451 4.7.1 new: 60 s, example.net, http://x.example/, 100%" },
 		{ "reply enhanced-code none text x\n", "action=DEFER_IF_PERMIT x" },
+		{ "reply text \"see https://help.example/%r.html\"\n",
+		  "action=DEFER_IF_PERMIT 4.2.0 see https://help.example/example.net.html" },
 	};
 	struct world w;
 
@@ -125,13 +127,41 @@ static void passes_and_rejections(void **state)
 	w.q->decision.verdict = VERDICT_REJECT;
 	assert_string_equal(reply(&w), "action=REJECT 5.7.1 Access denied");
 	w.q->decision.ruled = true;
-	w.q->decision.ruling.text = "not %r";
+	w.q->decision.ruling = (struct ruling){ .text = "not %r" };
 	assert_string_equal(reply(&w), "action=REJECT not example.net");
 	end(&w);
 	begin(&w, "reply header no\n");
 	w.q->decision.verdict = VERDICT_PASS;
 	w.q->decision.reason = REASON_RETRIED;
 	assert_string_equal(reply(&w), "action=DUNNO");
+	end(&w);
+}
+
+/* A rule's own code, where it does not turn a deferral into the end of the mail. */
+static void rules_codes(void **state)
+{
+	static const struct { enum verdict verdict; const char *code, *wanted; } rows[] = {
+		{ VERDICT_DEFER, "421", "action=421 4.2.0 Greylisted, please try again in 60 seconds" },
+		{ VERDICT_DEFER, "DEFER", "action=DEFER 4.2.0 Greylisted, please try again in 60 seconds" },
+		{ VERDICT_DEFER, "550", "action=DEFER_IF_PERMIT 4.2.0 Greylisted, please try again in 60 seconds" },
+		{ VERDICT_DEFER, "REJECT", "action=DEFER_IF_PERMIT 4.2.0 Greylisted, please try again in 60 seconds" },
+		{ VERDICT_REJECT, "554", "action=554 5.7.1 Access denied" },
+		{ VERDICT_REJECT, "450", "action=450 5.7.1 Access denied" },
+		{ VERDICT_REJECT, "DEFER_IF_PERMIT", "action=REJECT 5.7.1 Access denied" },
+	};
+	struct world w;
+
+	(void)state;
+	begin(&w, "");
+	w.q->decision.ruled = true;
+	w.q->decision.ruling = (struct ruling){ .text = NULL };
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		w.q->decision.verdict = rows[i].verdict;
+		w.q->decision.ruling.code = rows[i].code;
+		assert_string_equal(reply(&w), rows[i].wanted);
+	}
+	w.q->decision.ruled = false;
+	assert_string_equal(reply(&w), "action=REJECT 5.7.1 Access denied");
 	end(&w);
 }
 
@@ -186,7 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(deferrals), cmocka_unit_test(passes_and_rejections),
-		cmocka_unit_test(hostile_recipients), cmocka_unit_test(log_lines),
+		cmocka_unit_test(rules_codes), cmocka_unit_test(hostile_recipients), cmocka_unit_test(log_lines),
 	};
 	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
 }
