@@ -74,6 +74,18 @@ def dns_lists(t):
 
 
 @test
+def only_who_is_listed_is_greylisted(t):
+    """RFC 6647 C12: all others pass at once, also while the list does not answer."""
+    n = Nsd(t, LISTS)
+    d = daemon(t, n, "dns budget 300ms\ndefer dnsbl bl.test delay 1h\nallow")
+    equal(verdict(d, "192.0.2.1"), ("DUNNO", "allow-rule"))
+    equal(verdict(d, "203.0.113.66")[1], "new")
+    check("wait=3600" in d.logged().splitlines()[-1], "with the rule's delay")
+    n.signal(signal.SIGSTOP)
+    equal(verdict(d, "192.0.2.99"), ("DUNNO", "allow-rule"))
+
+
+@test
 def spf_as_a_condition(t):
     n = Nsd(t, SPF)
     d = daemon(t, n, "block spf fail permerror\ndefer spf softfail delay 1h\nallow spf pass sender-domain spf.test")

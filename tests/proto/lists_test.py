@@ -4,14 +4,14 @@ import datetime
 import json
 import os
 import pathlib
-import shutil
 import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Asker, Skip, Tests, check, equal, wait_for
+from harness import LIMIT, Asker, Tests, check, equal, wait_for
+from valkey import Server
 
 test = Tests(__doc__)
 NEVER = "9999-12-31T23:59:59Z"
@@ -242,28 +242,6 @@ def a_hundred_thousand(t):
     r = run(t, d, "unlist", "block", "--file", "-", stdin=text)
     equal(r.stdout, "block: 100000 removed\n", r.stderr[:500])
     equal(listed(t, d, "block"), [])
-
-
-class Server:
-    """A Redis or Valkey server on a socket of its own."""
-
-    def __init__(self, t):
-        program = shutil.which("valkey-server") or shutil.which("redis-server")
-        if not program:
-            raise Skip("no valkey-server or redis-server here")
-        self.program, self.folder, self.socket = program, t.folder, t.folder / "server"
-        t.at_end(self.stop)
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [self.program, "--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "",
-             "--appendonly", "no"], stdout=subprocess.DEVNULL)
-        wait_for(self.socket.exists, "the server")
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
 
 
 @test
