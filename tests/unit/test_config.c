@@ -77,6 +77,7 @@ static void bad_lines(void **state)
 		{ "greylist delay 5 m\n", "f:1:16: error", "duration" },
 		{ "greylist delay 1500ms\n", "f:1:16: error", "whole seconds" },
 		{ "greylist delay 2d\n", "f:1:16: error", "out of range" },
+		{ "greylist keep 6d\n", "f:1:15: error", "out of range" },	/* RFC 6647 section 5.3 */
 		{ "greylist delay -5m\n", "f:1:16: error", "" },
 		{ "greylist delay 99999999999999999999s\n", "f:1:16: error", "" },
 		{ "greylist delay 12h window 11h\n", "f:1: error", "window must be longer than delay" },
