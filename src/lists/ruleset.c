@@ -124,13 +124,17 @@ static bool number_lookup(struct ruleset *rules, struct lookup *l)
 bool ruleset_add(struct ruleset *rules, struct condition *c)
 {
 	struct rule *rule = &rules->rules[rules->used - 1];
+	unsigned before = rules->lookup_count;
 	struct lookup *l;
 
 	if (rule->count == RULE_CONDITIONS_MAX)
 		return false;
 	for (unsigned i = 0; (l = condition_lookup(c, i)) != NULL; i++)
-		if (!number_lookup(rules, l))
+		if (!number_lookup(rules, l)) {
+			/* The caller frees the condition, with those that have a number already. */
+			rules->lookup_count = before;
 			return false;
+		}
 	rules->wants_country |= condition_wants_country(c);
 	rule->conditions[rule->count++] = c;
 	rules->wants_clock |= condition_wants_clock(c);
