@@ -52,6 +52,18 @@ static void add_action(struct buf *out, const struct inquiry *q, const char *act
 	buf_addspan(out, buf_span(&b));
 }
 
+/* The code of the rule, where the answer may have it: a trap that only defers does not
+ * say 550, and one that hammers is not rejected with the code of a deferral. */
+static const char *own_code(const struct decision *d, const char *otherwise)
+{
+	const struct ruling *r = &d->ruling;
+	bool refuses = r->action == ACTION_BLOCK || r->action == ACTION_TRAP;
+
+	if (!d->ruled || !r->code)
+		return otherwise;
+	return (d->verdict == VERDICT_REJECT ? refuses : strchr("4D", r->code[0]) != NULL) ? r->code : otherwise;
+}
+
 static void add_defer(struct buf *out, const struct inquiry *q)
 {
 	const struct settings *s = &inquiry_config(q)->settings;
@@ -59,7 +71,7 @@ static void add_defer(struct buf *out, const struct inquiry *q)
 	const char *own = d->ruled ? d->ruling.text : NULL;
 	bool coded = strcmp(s->reply_enhanced_code, "none") != 0 && !own;
 
-	add_action(out, q, s->reply_defer, coded ? s->reply_enhanced_code : NULL,
+	add_action(out, q, own_code(d, s->reply_defer), coded ? s->reply_enhanced_code : NULL,
 		   own ? own : s->reply_text);
 }
 
@@ -69,7 +81,7 @@ static void add_reject(struct buf *out, const struct inquiry *q)
 	const struct decision *d = &q->decision;
 	const char *own = d->ruled ? d->ruling.text : NULL;
 
-	add_action(out, q, s->reply_block, NULL, own ? own : s->reply_block_text);
+	add_action(out, q, own_code(d, s->reply_block), NULL, own ? own : s->reply_block_text);
 }
 
 /* PREPEND is no answer at end of message (SMTPD_POLICY_README). */

@@ -227,6 +227,9 @@ uint64_t ruleset_print(const struct ruleset *rules, unsigned index)
 /* What the later rule says counts; what it leaves open stays as before. */
 static void change(struct ruling *out, const struct ruling *later)
 {
+	/* The code of a rule that goes on is one for deferrals. */
+	if (later->code || later->action != out->action)
+		out->code = later->code;
 	out->action = later->action;
 	out->observe |= later->observe;
 	out->delay_s = later->delay_s >= 0 ? later->delay_s : out->delay_s;
@@ -234,7 +237,6 @@ static void change(struct ruling *out, const struct ruling *later)
 	out->keep_s = later->keep_s >= 0 ? later->keep_s : out->keep_s;
 	out->hold_s = later->hold_s >= 0 ? later->hold_s : out->hold_s;
 	out->first_only = later->first_only;
-	out->code = later->code ? later->code : out->code;
 	out->text = later->text ? later->text : out->text;
 	out->file = later->file;
 	out->line = later->line;
