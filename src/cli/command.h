@@ -4,11 +4,15 @@
 
 #include "cli/client.h"
 
+#define ARGUMENTS_WITH_MAX 16
+
 struct arguments {
 	bool json, dry_run, all;
 	const char *socket;
 	const char *name, *helo, *sasl, *stage;
 	const char *client, *sender, *recipient;
+	const char *with[ARGUMENTS_WITH_MAX];	/* why: attributes, NAME=VALUE */
+	int with_count;
 	const char *duration, *until, *comment, *file, *format;
 	const char *expiring;		/* "" without a duration */
 	bool shorten;

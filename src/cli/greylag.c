@@ -19,7 +19,7 @@ static const struct command {
 	command_fn *run;
 } commands[] = {
 	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status },
-	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S]",
+	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S] [--with ATTRIBUTE=VALUE]...",
 	  "what would be decided now, and why", 3, 3, cmd_why },
 	{ "ask", "--client A --sender S --recipient R [--name N] [--helo H] [--stage S]",
 	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask },
@@ -151,6 +151,7 @@ static const struct option options[] = {
 	{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
 	{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
 	{ "recipient", required_argument, NULL, 'r' },
+	{ "with", required_argument, NULL, 'w' },
 	{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
 	{ "for", required_argument, NULL, 'D' }, { "until", required_argument, NULL, 'U' },
 	{ "comment", required_argument, NULL, 'C' }, { "file", required_argument, NULL, 'F' },
@@ -183,6 +184,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'c': a->client = optarg; break;
 		case 'f': a->sender = optarg; break;
 		case 'r': a->recipient = optarg; break;
+		case 'w':
+			if (a->with_count < ARGUMENTS_WITH_MAX)
+				a->with[a->with_count++] = optarg;
+			break;
 		case 'd': a->dry_run = true; break;
 		case 'a': a->all = true; break;
 		case 'D': a->duration = optarg; break;

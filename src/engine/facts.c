@@ -223,7 +223,7 @@ static bool fetch_around(struct inquiry *q)
 	bool add = !q->dry && q->request.stage == STAGE_RCPT;
 	struct key_parts parts;
 
-	*a = (struct fact_around){ .amnesty = amnesty_until(q->engine->amnesty) > q->now };
+	*a = (struct fact_around){ .amnesty = amnesty_on(q->engine->amnesty, q->now) };
 	a->expected = q->engine->options.living &&
 		      livinglists_has(q->engine->options.living, span_of(LIVING_EXPECT), &q->request, NULL);
 	q->facts.have |= FACT_AROUND;

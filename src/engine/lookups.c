@@ -286,7 +286,8 @@ struct lookups *lookups_new(const struct lookups_options *options, struct buf *w
 		return NULL;
 	}
 	l->options = *options;
-	const struct resolver_options resolver = { .loop = options->loop, .clock = options->clock, .servers = options->servers };
+	const struct resolver_options resolver = { .loop = options->loop, .clock = options->clock, .servers = options->servers,
+						   .entries = options->remember };
 	l->resolver = resolver_new(&resolver, why);
 	if (l->resolver) {
 		const struct dnslists_options lists = { .loop = options->loop, .resolver = l->resolver, .clock = options->clock };

@@ -15,7 +15,8 @@ struct lookups_job;
 struct lookups_options {
 	struct loop *loop;
 	const struct clock *clock;
-	const char *servers;		/* struct resolver_options */
+	const char *servers;		/* these two: struct resolver_options */
+	unsigned remember;
 	struct rates *rates;
 	const struct livinglists *living;	/* NULL: none */
 };

@@ -2,6 +2,19 @@
 
 #include "base/value.h"
 
+const char *lookup_kind_word(enum lookup_kind kind)
+{
+	switch (kind) {
+	case LOOKUP_DNSBL: return "dnsbl";
+	case LOOKUP_DNSWL: return "dnswl";
+	case LOOKUP_RHSBL: return "rhsbl";
+	case LOOKUP_SPF: return "spf";
+	case LOOKUP_RATE: return "rate";
+	case LOOKUP_LISTED: return "listed";
+	}
+	return "?";
+}
+
 bool lookup_list_name(struct span name)
 {
 	for (size_t i = 0; i < name.n; i++)

@@ -29,6 +29,8 @@ struct lookup {
 };
 #define LOOKUP_YES 1u			/* the bit of an answer that is not SPF's; that has 1 << enum spf_result */
 
+/* "dnsbl", "dnswl", ...: the condition's name. */
+const char *lookup_kind_word(enum lookup_kind kind);
 /* Reads a value: a DNS list as dnslist_parse has it; pass, fail, ...; N/T; a list's name. 0, or -1 with why. text is allocated. */
 int lookup_parse(struct lookup *out, enum lookup_kind kind, struct span value, struct buf *why);
 void lookup_free(struct lookup *l);

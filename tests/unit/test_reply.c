@@ -95,7 +95,6 @@ static void deferrals(void **state)
 		{ "defer client 0.0.0.0/0 code 452\n", "action=452 4.2.0 Greylisted, please try again in 60 seconds" },
 		{ "continue code 451\ndefer client 0.0.0.0/0 text x\n", "action=451 x" },
 		{ "trap client 0.0.0.0/0 code 550 text x\n", "action=DEFER_IF_PERMIT x" },
-		{ "trap client 0.0.0.0/0 code 421 text x\n", "action=421 x" },
 	};
 	struct world w;
 
