@@ -1,5 +1,6 @@
 /* greylag(1): finds the command, its options and the daemon. */
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 
 #include "cli/command.h"
@@ -22,6 +23,9 @@ static const struct command {
 	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
 	{ "dump", "", "all records", 0, 0, cmd_dump },
 	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
+	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
+	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
+	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
@@ -93,6 +97,13 @@ static const char *find_socket(char *out, size_t size)
 	return out;
 }
 
+int command_open(struct client *c, const struct arguments *a)
+{
+	char path[200];
+
+	return client_open(c, a->socket ? a->socket : find_socket(path, sizeof path));
+}
+
 const char *command_policy_socket(char *out, size_t size)
 {
 	snprintf(out, size, "%s", DEFAULT_POLICY);
@@ -144,6 +155,8 @@ static int parse(int argc, char **argv, struct arguments *a)
 		{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
 		{ "recipient", required_argument, NULL, 'r' },
 		{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
+		{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
+		{ "format", required_argument, NULL, 'F' }, { "days", required_argument, NULL, 'D' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int o;
@@ -161,6 +174,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'r': a->recipient = optarg; break;
 		case 'd': a->dry_run = true; break;
 		case 'a': a->all = true; break;
+		case 'p': a->print = true; break;
+		case 'T': a->trusted = optarg; break;
+		case 'F': a->format = optarg; break;
+		case 'D': a->days = optarg; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}
@@ -170,11 +187,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
-	char path[200];
 
-	if (command->run == cmd_ask)
-		return cmd_ask(NULL, a);
-	int status = client_open(&client, a->socket ? a->socket : find_socket(path, sizeof path));
+	if (command->run == cmd_ask || command->run == cmd_learn)
+		return command->run(NULL, a);
+	int status = command_open(&client, a);
 
 	if (status == STATUS_OK)
 		status = command->run(&client, a);

@@ -33,7 +33,7 @@ static const struct {
 } commands[] = {
 	{ "status", control_status }, { "config", control_config }, { "reload", control_reload },
 	{ "version", control_version }, { "why", control_why }, { "show", control_show },
-	{ "forget", control_forget }, { "backup", control_backup },
+	{ "forget", control_forget }, { "backup", control_backup }, { "learn", control_learn },
 };
 
 static void run(struct control_conn *c);

@@ -14,6 +14,7 @@ control_fn control_status, control_config, control_reload, control_version;	/* c
 control_fn control_why;								/* control_why.c */
 control_fn control_show, control_forget;					/* control_records.c */
 control_fn control_backup;							/* control_backup.c */
+control_fn control_learn;							/* control_learn.c */
 
 struct server *control_server(const struct control_conn *c);
 
