@@ -134,33 +134,18 @@ static void read_log(struct learning *l, struct maillog *m, const char *path)
 	textfile_close(&f);
 }
 
-static int read_logs(struct learning *l)
+static int read_logs(struct learning *l, const struct maillog_format *format, int64_t now)
 {
-	const struct arguments *a = l->arguments;
-	const struct maillog_format *format = a->format ? maillog_find(a->format) : NULL;
-	int64_t now = (int64_t)time(NULL);
-	uint64_t days;
-
-	if (!span_uint(span_of(a->days ? a->days : DAYS), DAYS_MAX, &days) || days == 0) {
-		fprintf(stderr, "greylag: --days takes 1 to %d\n", DAYS_MAX);
-		return STATUS_USAGE;
-	}
-	if (a->format && !format) {
-		char text[200];
-		struct buf names = BUF_ON(text);
-		maillog_add_names(&names);
-		fprintf(stderr, "greylag: no format %.60s; there are %s\n", a->format, buf_str(&names));
-		return STATUS_USAGE;
-	}
-	l->since = now - (int64_t)days * DAY;
 	struct maillog *m = maillog_new(format, now, take_event, l);
-	for (int i = 1; m && i < a->count; i++)
-		read_log(l, m, a->words[i]);
-	if (!m)
+
+	if (!m) {
 		fputs("greylag: out of memory\n", stderr);
-	bool good = m != NULL;
+		return STATUS_TEMPORARY;
+	}
+	for (int i = 1; i < l->arguments->count; i++)
+		read_log(l, m, l->arguments->words[i]);
 	maillog_free(&m);
-	return good ? STATUS_OK : STATUS_TEMPORARY;
+	return STATUS_OK;
 }
 
 /* --- Trusted relays ---------------------------------------------------------------------- */
@@ -213,11 +198,14 @@ struct outcome {
 	uint64_t known, lost, learned, failed;
 };
 
-static void add_number(struct buf *b, const char *before, uint64_t n, const char *after)
+/* "3 relays" */
+static void add_count(struct buf *b, uint64_t n, const char *one, const char *several)
 {
-	buf_adds(b, before);
+	if (b->n)
+		buf_adds(b, ", ");
 	output_count(b, (json_int_t)n);
-	buf_adds(b, after);
+	buf_addc(b, ' ');
+	buf_adds(b, n == 1 ? one : several);
 }
 
 static void print_summary(const struct learning *l, const struct outcome *o)
@@ -225,21 +213,21 @@ static void print_summary(const struct learning *l, const struct outcome *o)
 	char text[500];
 	struct buf b = BUF_ON(text);
 
-	add_number(&b, "", l->messages, l->messages == 1 ? " message, " : " messages, ");
+	add_count(&b, l->messages, "message", "messages");
 	if (l->log) {
-		add_number(&b, "", o->known, " clients known, ");
-		add_number(&b, "", o->lost, " lost standing, ");
-		add_number(&b, "", l->bad_lines, " lines not understood of ");
+		add_count(&b, o->known, "client known", "clients known");
+		add_count(&b, o->lost, "lost standing", "lost standing");
+		add_count(&b, l->bad_lines, "line not understood of ", "lines not understood of ");
 		output_count(&b, (json_int_t)l->lines);
 	} else {
-		add_number(&b, "", l->tally.count, l->tally.count == 1 ? " relay, " : " relays, ");
-		add_number(&b, "", l->inside, " from here, ");
-		add_number(&b, "", l->unclear, " without an address");
+		add_count(&b, l->tally.count, "relay", "relays");
+		add_count(&b, l->inside, "from here", "from here");
+		add_count(&b, l->unclear, "without an address", "without an address");
 	}
 	if (l->tally.left_out)
-		add_number(&b, ", ", l->tally.left_out, " times no room for a client");
+		add_count(&b, l->tally.left_out, "time no room for a client", "times no room for a client");
 	if (o->failed)
-		add_number(&b, ", ", o->failed, " not learned: the store failed");
+		add_count(&b, o->failed, "not learned: the store failed", "not learned: the store failed");
 	printf("%s%s\n", buf_str(&b), l->arguments->dry_run ? "; nothing was sent" : "");
 }
 
@@ -278,7 +266,7 @@ static int finish(struct learning *l)
 	struct outcome o = { 0 };
 
 	if (l->arguments->print) {
-		learnsend_print(l->arguments, &l->tally, word_of(l));
+		learnsend_print(l->arguments, &l->tally, word_of(l), l->log);
 		return STATUS_OK;
 	}
 	for (size_t i = 0; l->log && i < l->tally.count; i++) {
@@ -308,6 +296,60 @@ static uint64_t bytes_to_read(const struct arguments *a)
 	return sum;
 }
 
+static int find_format(const char *name, const struct maillog_format **out)
+{
+	char text[200];
+	struct buf names = BUF_ON(text);
+
+	*out = name ? maillog_find(name) : NULL;
+	if (!name || *out)
+		return STATUS_OK;
+	maillog_add_names(&names);
+	fprintf(stderr, "greylag: no format %.60s; there are %s\n", name, buf_str(&names));
+	return STATUS_USAGE;
+}
+
+/* What does not need the daemon or a file is looked at first. */
+static int check_words(struct learning *l, const struct maillog_format **format, int64_t now)
+{
+	const struct arguments *a = l->arguments;
+	uint64_t days;
+
+	l->log = strcmp(a->words[0], "log") == 0;
+	l->spam = strcmp(a->words[0], "spam") == 0;
+	if (!l->log && !l->spam && strcmp(a->words[0], "ham") != 0) {
+		fputs("greylag: learn ham, spam or log\n", stderr);
+		return STATUS_USAGE;
+	}
+	if (!span_uint(span_of(a->days ? a->days : DAYS), DAYS_MAX, &days) || days == 0) {
+		fprintf(stderr, "greylag: --days takes 1 to %d\n", DAYS_MAX);
+		return STATUS_USAGE;
+	}
+	l->since = now - (int64_t)days * DAY;
+	return find_format(a->format, format);
+}
+
+static int run(struct learning *l)
+{
+	const struct maillog_format *format;
+	int64_t now = (int64_t)time(NULL);
+	int status = check_words(l, &format, now);
+
+	if (status == STATUS_OK)
+		status = find_trusted(l);
+	if (status != STATUS_OK)
+		return status;
+	progress_begin(&l->progress, bytes_to_read(l->arguments));
+	if (l->log)
+		status = read_logs(l, format, now);
+	else
+		read_mail(l);
+	progress_end(&l->progress);
+	if (status == STATUS_OK)
+		status = finish(l);
+	return status == STATUS_OK && (l->trouble || fflush(stdout) != 0) ? STATUS_NO : status;
+}
+
 int cmd_learn(struct client *c, const struct arguments *a)
 {
 	struct learning *l = calloc(1, sizeof *l);
@@ -317,25 +359,7 @@ int cmd_learn(struct client *c, const struct arguments *a)
 		return STATUS_TEMPORARY;
 	l->reader = (struct mailbox_reader){ take_message, say_trouble, add_progress };
 	l->arguments = a;
-	l->log = strcmp(a->words[0], "log") == 0;
-	l->spam = strcmp(a->words[0], "spam") == 0;
-	int status = l->log || l->spam || strcmp(a->words[0], "ham") == 0 ? STATUS_OK : STATUS_USAGE;
-	if (status != STATUS_OK)
-		fputs("greylag: learn ham, spam or log\n", stderr);
-	else
-		status = find_trusted(l);
-	if (status == STATUS_OK) {
-		progress_begin(&l->progress, bytes_to_read(a));
-		if (l->log)
-			status = read_logs(l);
-		else
-			read_mail(l);
-		progress_end(&l->progress);
-	}
-	if (status == STATUS_OK)
-		status = finish(l);
-	if (status == STATUS_OK && (l->trouble || fflush(stdout) != 0))
-		status = STATUS_NO;
+	int status = run(l);
 	tally_free(&l->tally);
 	free(l);
 	return status;

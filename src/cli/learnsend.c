@@ -47,7 +47,7 @@ int learnsend_report(struct client *c, const struct tally *t, learn_word *word, 
 	return status;
 }
 
-void learnsend_print(const struct arguments *a, const struct tally *t, learn_word *word)
+void learnsend_print(const struct arguments *a, const struct tally *t, learn_word *word, bool differ)
 {
 	char text[NETADDR_TEXT + 1];
 
@@ -62,6 +62,8 @@ void learnsend_print(const struct arguments *a, const struct tally *t, learn_wor
 			continue;
 		}
 		netaddr_add(&address, &row->client);
+		if (differ)
+			printf("%s ", word(row));
 		printf("%s%s%s\n", buf_str(&address), row->name ? " " : "", row->name ? row->name : "");
 	}
 }

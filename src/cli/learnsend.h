@@ -12,8 +12,9 @@ typedef const char *learn_word(const struct tally_row *row);
 /* Reports each row, in batches; counts what the daemon took and what it could not.
  * STATUS_OK, or a status to exit with and c->problem. */
 int learnsend_report(struct client *c, const struct tally *t, learn_word *word, uint64_t *learned, uint64_t *failed);
-/* Prints "ADDRESS NAME", or with --json a row as it would be sent. */
-void learnsend_print(const struct arguments *a, const struct tally *t, learn_word *word);
+/* Prints "ADDRESS NAME", with the word in front where rows differ; with --json each row
+ * as it would be sent. */
+void learnsend_print(const struct arguments *a, const struct tally *t, learn_word *word, bool differ);
 /* The daemon's setting `learn trusted`, blanks between the prefixes. */
 int learnsend_trusted(struct client *c, struct buf *out);
 
