@@ -96,6 +96,7 @@ static void print_verdicts(const json_t *row)
 static void print(const json_t *row, void *arg)
 {
 	const json_t *latency = json_object_get(row, "latency_us"), *server = json_object_get(row, "server");
+	const json_t *lists = json_object_get(row, "lists");
 	struct shown a, b, c;
 
 	(void)arg;
@@ -111,6 +112,8 @@ static void print(const json_t *row, void *arg)
 		output_line("delayed", "%s first passes, %s on average", count(&a, output_number(row, "delayed")),
 			    duration(&b, output_number(row, "delayed_mean_s")));
 	print_store(json_object_get(row, "store"));
+	if (output_number(lists, "entries"))
+		output_line("lists", "%s entries", count(&a, output_number(lists, "entries")));
 	if (json_is_false(json_object_get(row, "clock_trusted")))
 		output_line("clock", "was set: nothing is removed as expired for a day");
 	print_dns(json_object_get(row, "dns"));

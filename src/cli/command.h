@@ -4,12 +4,19 @@
 
 #include "cli/client.h"
 
+#define ARGUMENTS_WITH_MAX 16
+
 struct arguments {
 	bool json, dry_run, all, print;
 	const char *socket;
-	const char *trusted, *format, *days;
+	const char *trusted, *days;
 	const char *name, *helo, *sasl, *stage;
 	const char *client, *sender, *recipient;
+	const char *with[ARGUMENTS_WITH_MAX];	/* why: attributes, NAME=VALUE */
+	int with_count;
+	const char *duration, *until, *comment, *file, *format;
+	const char *expiring;		/* "" without a duration */
+	bool shorten;
 	int count;			/* words after the command */
 	char **words;
 };
@@ -21,6 +28,8 @@ typedef int command_fn(struct client *c, const struct arguments *a);
 command_fn cmd_status;					/* cmd_status.c */
 command_fn cmd_why;					/* cmd_why.c */
 command_fn cmd_show, cmd_dump, cmd_forget;		/* cmd_records.c */
+command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_expect, cmd_unlist;	/* cmd_lists.c */
+command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */

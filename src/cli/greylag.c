@@ -10,19 +10,29 @@
 #define DEFAULT_SOCKET "/run/greylag/control"
 #define DEFAULT_POLICY "/run/greylag/policy"
 
+#define ENTRIES "[client|name|sender|recipient] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
+	"    [--for 30d | --until DATE|never] [--shorten] [--comment TEXT] [--dry-run]"
+
 static const struct command {
 	const char *name, *usage, *help;
 	int least, most;		/* words after the command */
 	command_fn *run;
 } commands[] = {
 	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status },
-	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S]",
+	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S] [--with ATTRIBUTE=VALUE]...",
 	  "what would be decided now, and why", 3, 3, cmd_why },
 	{ "ask", "--client A --sender S --recipient R [--name N] [--helo H] [--stage S]",
 	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask },
 	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
 	{ "dump", "", "all records", 0, 0, cmd_dump },
 	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
+	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow },
+	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block },
+	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap },
+	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist },
+	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect },
+	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist },
+	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists },
 	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
 	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
 	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
@@ -145,20 +155,34 @@ int command_run(struct client *c, const struct arguments *a, json_t *request,
 	return more == 0 ? STATUS_OK : COMMAND_FAILED;
 }
 
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
+	{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
+	{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
+	{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
+	{ "recipient", required_argument, NULL, 'r' },
+	{ "with", required_argument, NULL, 'w' },
+	{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
+	{ "for", required_argument, NULL, 'D' }, { "until", required_argument, NULL, 'U' },
+	{ "comment", required_argument, NULL, 'C' }, { "file", required_argument, NULL, 'F' },
+	{ "format", required_argument, NULL, 'O' }, { "shorten", no_argument, NULL, 'S' },
+	{ "expiring", optional_argument, NULL, 'E' },
+	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
+	{ "days", required_argument, NULL, 'Y' },
+	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+};
+
+/* The word behind --expiring is its own when it is a duration. */
+static const char *optional_word(int argc, char **argv)
+{
+	if (optarg)
+		return optarg;
+	return optind < argc && ascii_digit(argv[optind][0]) ? argv[optind++] : "";
+}
+
 /* 0, or an exit status. */
 static int parse(int argc, char **argv, struct arguments *a)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
-		{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
-		{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
-		{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
-		{ "recipient", required_argument, NULL, 'r' },
-		{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
-		{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
-		{ "format", required_argument, NULL, 'F' }, { "days", required_argument, NULL, 'D' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
-	};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1)
@@ -172,12 +196,22 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'c': a->client = optarg; break;
 		case 'f': a->sender = optarg; break;
 		case 'r': a->recipient = optarg; break;
+		case 'w':
+			if (a->with_count < ARGUMENTS_WITH_MAX)
+				a->with[a->with_count++] = optarg;
+			break;
 		case 'd': a->dry_run = true; break;
 		case 'a': a->all = true; break;
+		case 'D': a->duration = optarg; break;
+		case 'U': a->until = optarg; break;
+		case 'C': a->comment = optarg; break;
+		case 'F': a->file = optarg; break;
+		case 'O': a->format = optarg; break;
+		case 'S': a->shorten = true; break;
+		case 'E': a->expiring = optional_word(argc, argv); break;
 		case 'p': a->print = true; break;
 		case 'T': a->trusted = optarg; break;
-		case 'F': a->format = optarg; break;
-		case 'D': a->days = optarg; break;
+		case 'Y': a->days = optarg; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}

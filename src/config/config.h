@@ -58,6 +58,7 @@ struct settings {
 	int64_t amnesty_s;			/* 0: none */
 	char dns_servers[CONFIG_TEXT_MAX];	/* "": the system's */
 	uint64_t dns_budget_ms;
+	uint64_t dns_remember;			/* answers */
 	char country_database[CONFIG_TEXT_MAX];
 	char reply_defer[32];			/* DEFER_IF_PERMIT, DEFER, or a code 4xx */
 	char reply_enhanced_code[16];		/* "4.2.0", or "none" */

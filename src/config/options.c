@@ -119,6 +119,8 @@ static const struct option options[] = {
 	  .at_start = true, .doc = "Name servers for dnsbl, dnswl, rhsbl and spf; empty: the system's." },
 	{ "dns", "budget", OPTION_MILLISECONDS, FIELD(dns_budget_ms), .initial = "2s", .values = "50ms..30s", .least = 50, .most = 30000,
 	  .doc = "How long a verdict waits for the DNS, all questions together. What comes later serves the next attempt." },
+	{ "dns", "remember", OPTION_NUMBER, FIELD(dns_remember), .initial = "20000", .values = "1..10000000", .least = 1, .most = 10000000,
+	  .at_start = true, .doc = "How many answers are remembered, as long as they may be; up to 1 KB each." },
 	{ "country-database", NULL, OPTION_TEXT, FIELD(country_database), .initial = "", .values = "PATH", .check = optioncheck_plain,
 	  .at_start = true, .doc = "The file (MMDB) that tells the country of an address, for the condition country." },
 	{ "reply", "defer", OPTION_TEXT, FIELD(reply_defer), .initial = "DEFER_IF_PERMIT", .values = "DEFER_IF_PERMIT | DEFER | 4xx",

@@ -182,7 +182,7 @@ unsigned decide(const struct policy *p, const struct request *r, const struct fa
 			     .times = p->greylist, .decision = d };
 
 	d->ruled = false;
-	d->durable = false;
+	d->durable = d->prompt = false;
 	d->delta_count = 0;
 	d->wait_s = d->delayed_s = 0;
 	for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
@@ -223,7 +223,7 @@ void decision_fault(const struct policy *p, struct decision *d, enum reason faul
 	d->wait_s = d->would == VERDICT_DEFER ? at_least_one(p->greylist.delay_s) : 0;
 	d->delayed_s = 0;
 	d->delta_count = 0;
-	d->durable = false;
+	d->durable = d->prompt = false;
 }
 
 bool decision_triplet(struct key *out, const struct request *r, struct span identity)

@@ -95,6 +95,7 @@ struct decision {
 	bool ruled;			/* `ruling` matched and took part */
 	struct ruling ruling;
 	bool durable;			/* answer only when the deltas are safe */
+	bool prompt;			/* answer at once, but store them at once too */
 	unsigned delta_count;
 	struct decision_delta deltas[DECISION_DELTAS];
 

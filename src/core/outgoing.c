@@ -33,6 +33,8 @@ enum step outgoing_pass(struct judging *j, enum reason reason)
 
 	if (decision_key(j->decision, KEY_SLOT_PAIR).n == 0 && r->stage == STAGE_RCPT && r->sender.n && r->recipient.n)
 		set_pair(j, r->recipient, r->sender);
+	/* The answer may come within seconds; our own mail must not wait for the store. */
+	j->decision->prompt = true;
 	write_until(j, KEY_SLOT_PAIR, j->policy->outbound.keep_s);
 	write_until(j, KEY_SLOT_ANYBODY, j->policy->outbound.expect_s);
 	return judging_verdict(j, VERDICT_PASS, reason);

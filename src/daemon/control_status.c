@@ -73,7 +73,7 @@ void control_status(struct control_conn *c, const json_t *arguments)
 	int64_t up = clock_wall(s->clock) - s->started_at;
 
 	(void)arguments;
-	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
+	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
 		"version", GREYLAG_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)(up > 0 ? up : 0),
 		"started", control_time(s->started_at), "config", config->path,
 		"mode", config->policy.observe ? "observe" : "enforce", "requests", count(m->requests),
@@ -83,7 +83,9 @@ void control_status(struct control_conn *c, const json_t *arguments)
 		"delayed", count(m->delayed), "delayed_mean_s", count(m->delayed ? m->delayed_s_total / m->delayed : 0),
 		"server", counters(s), "store", store_status_of(s, &config->settings),
 		"clock_trusted", s->distrust_until_s == 0,
-		"amnesty_until", control_time(engine_amnesty_until(s->engine)), "dns", dns(s)));
+		"amnesty_until", control_time(engine_amnesty_until(s->engine)), "dns", dns(s),
+		"lists", json_pack("{s:o, s:b}", "entries", count(livinglists_count(s->living)),
+				   "loaded", livinglists_loaded(s->living))));
 	control_end(c);
 }
 

@@ -205,14 +205,17 @@ static struct store *open_store(struct server *s, const struct settings *setting
 int server_start(struct server *s, struct config *config, struct buf *why)
 {
 	s->store = open_store(s, &config->settings, why);
-	if (!s->store) {
+	s->living = s->store ? livinglists_new(s->loop, s->clock, s->store) : NULL;
+	if (!s->living) {
+		if (s->store)
+			buf_fail(why, "out of memory");
 		config_free(&config);
 		return -1;
 	}
 	set_hostname(s, &config->settings);
 	const struct engine_options options = {
 		.loop = s->loop, .clock = s->clock, .names = s->names, .store = s->store,
-		.config = config, .report = verdictlog_report,
+		.living = s->living, .config = config, .report = verdictlog_report,
 	};
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)
@@ -259,6 +262,7 @@ bool server_stop(struct server *s)
 	greylistdconn_close_all(s);
 	bool ended = store_close(&s->store);
 	engine_free(&s->engine);
+	livinglists_free(&s->living);
 	conn_reap(s);
 	greylistdconn_reap(s);
 	return ended;

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "engine/engine.h"
+#include "engine/livinglists.h"
 
 struct conn;
 struct control_conn;
@@ -34,6 +35,7 @@ struct server {
 	const struct clock *clock;
 	struct engine *engine;
 	struct store *store;
+	struct livinglists *living;
 	struct names *names;
 	const char *config_path;
 	bool foreground;		/* log to stderr where the settings say syslog */

@@ -4,7 +4,10 @@
 #define HOPS 16			/* aliases followed, and pointers in one name */
 #define LABEL_MAX 63
 
-enum { TYPE_A = 1, TYPE_CNAME = 5, TYPE_NS = 2, TYPE_SOA = 6, TYPE_PTR = 12, TYPE_MX = 15, TYPE_TXT = 16, TYPE_AAAA = 28 };
+enum {
+	TYPE_A = 1, TYPE_NS = 2, TYPE_CNAME = 5, TYPE_SOA = 6, TYPE_PTR = 12, TYPE_MX = 15, TYPE_TXT = 16,
+	TYPE_AAAA = 28,
+};
 enum { CLASS_IN = 1 };
 enum { FLAG_ANSWER = 0x8000, FLAG_AUTHORITATIVE = 0x0400, FLAG_CUT = 0x0200, CODE = 0x000f };
 enum { NOERROR = 0, NXDOMAIN = 3 };
@@ -257,7 +260,11 @@ static int authority(struct reader *r, unsigned records, uint32_t *ttl_s, bool *
 		if (raw.type != TYPE_SOA || *soa)
 			continue;
 		size_t at = raw.data;
-		if (read_name(r, &at, &skipped) || read_name(r, &at, &skipped) || raw.data + raw.length != at + 20)
+		/* MNAME, RNAME, five numbers, of which the last is the minimum. */
+		for (unsigned names = 0; names < 2; names++)
+			if (read_name(r, &at, &skipped))
+				return -1;
+		if (raw.data + raw.length != at + 20)
 			return -1;
 		uint32_t minimum = u32(r, at + 16);
 		*ttl_s = raw.ttl_s < minimum ? raw.ttl_s : minimum;

@@ -2,6 +2,9 @@
 
 #include <arpa/inet.h>
 #include <ares.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "dns/dnscache.h"
 #include "dns/dnsparse.h"
@@ -11,7 +14,9 @@
 #define ENTRIES 20000
 #define PAYLOAD 1232		/* what passes everywhere without fragments */
 #define TICK_MS 50		/* how exactly timeouts are kept */
+#define RESOLV_CONF "/etc/resolv.conf"
 #define SERVERS_MAX 8
+#define RECEIVE_BYTES 1048576	/* for bursts of answers; the kernel grants less */
 
 #define SHORTEST_S 5u
 #define FOUND_S 86400
@@ -131,6 +136,8 @@ static void serve(struct resolver *r, struct dnscache_entry *e, struct resolver_
 
 static void unlink_query(struct resolver_query *q)
 {
+	if (!q->link)
+		return;
 	*q->link = q->next;
 	if (q->next)
 		q->next->link = q->link;
@@ -259,8 +266,7 @@ void resolver_ask(struct resolver *r, struct resolver_query *q, enum dns_type ty
 void resolver_cancel(struct resolver *r, struct resolver_query *q)
 {
 	(void)r;
-	if (q->link)
-		unlink_query(q);
+	unlink_query(q);
 }
 
 void resolver_forget(struct resolver *r, enum dns_type type, struct span name)
@@ -321,22 +327,38 @@ static int set_servers(struct resolver *r, struct span text, struct buf *why)
 	return status == ARES_SUCCESS ? 0 : buf_fail(why, "DNS servers: %s", ares_strerror(status));
 }
 
+/* Without the file the server is on this machine (resolv.conf(5)). c-ares takes one that
+ * it may not read for none. */
+static int check_system(struct buf *why)
+{
+	int fd = open(RESOLV_CONF, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != ENOENT)
+		return buf_fail(why, "the system's DNS servers: %s: %s", RESOLV_CONF, strerror(errno));
+	return 0;
+}
+
 static int channel_new(struct resolver *r, const struct resolver_options *options, struct span servers, struct buf *why)
 {
 	static char none[] = "/dev/null", lookups[] = "b";
 	struct ares_options o = { .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
 				  .timeout = (int)(options->timeout_ms ? options->timeout_ms : TIMEOUT_MS),
 				  .tries = TRIES, .ednspsz = PAYLOAD, .lookups = lookups,
+				  .socket_receive_buffer_size = RECEIVE_BYTES,
 				  .sock_state_cb = on_socket, .sock_state_cb_data = r, .resolvconf_path = none };
 	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_LOOKUPS |
-		   ARES_OPT_SOCK_STATE_CB;
+		   ARES_OPT_SOCK_STATE_CB | ARES_OPT_SOCK_RCVBUF;
 
 	/* The system's file does not matter, and may be broken, when there are servers. */
+	if (servers.n == 0 && check_system(why))
+		return -1;
 	int status = ares_init_options(&r->channel, &o, servers.n ? mask | ARES_OPT_RESOLVCONF : mask);
 	if (status == ARES_SUCCESS)
 		return set_servers(r, servers, why);
 	r->channel = NULL;
-	return buf_fail(why, "the system's DNS servers (/etc/resolv.conf): %s", ares_strerror(status));
+	return buf_fail(why, "DNS: %s", ares_strerror(status));
 }
 
 struct resolver *resolver_new(const struct resolver_options *options, struct buf *why)

@@ -7,7 +7,10 @@
  *
  * Remembered for: what was found 5 s to 1 day, by its shortest TTL; what there is not 5 s to
  * 1 h, by the zone's SOA record (RFC 2308); a failure 5 s, doubled with each that follows
- * to 30 s. Each server is tried twice, the second time for twice timeout_ms. */
+ * to 30 s. Each server is tried twice, the second time for twice timeout_ms.
+ *
+ * c-ares 1.18 keeps one source port while questions are out, so forging an answer takes little
+ * more than guessing 16 bits: the servers should be on this machine or in its network. */
 #ifndef GREYLAG_DNS_RESOLVER_H
 #define GREYLAG_DNS_RESOLVER_H
 

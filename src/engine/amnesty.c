@@ -9,6 +9,7 @@ struct amnesty {
 	const struct clock *clock;
 	struct store *store;
 	int64_t length_s, until;
+	bool known;
 	struct store_get get;
 	struct loop_timer mark;
 };
@@ -58,6 +59,7 @@ static void on_read(struct store_get *op, enum store_status status)
 {
 	struct amnesty *a = op->arg;
 
+	a->known = true;
 	if (status == STORE_DONE)
 		judge(a);
 	else
@@ -85,6 +87,11 @@ void amnesty_free(struct amnesty **a)
 		loop_timer_cancel(&(*a)->mark);
 	free(*a);
 	*a = NULL;
+}
+
+bool amnesty_on(const struct amnesty *a, int64_t now)
+{
+	return a->until > now || (a->length_s && !a->known);
 }
 
 int64_t amnesty_until(const struct amnesty *a)

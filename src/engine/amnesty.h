@@ -18,8 +18,9 @@ struct amnesty;
 struct amnesty *amnesty_new(struct loop *loop, const struct clock *clock, struct store *store, int64_t length_s);
 /* The store must be closed before. */
 void amnesty_free(struct amnesty **a);
-/* Until when it runs, in seconds since 1970; 0: there is none. Before the store has said
- * so it is not known, and counts as none. */
+/* True while it runs; and, when one may be asked for, until the store has said. */
+bool amnesty_on(const struct amnesty *a, int64_t now);
+/* Until when it runs, in seconds since 1970; 0: there is none, or it is not known yet. */
 int64_t amnesty_until(const struct amnesty *a);
 
 #endif

@@ -99,7 +99,7 @@ static void write_later(struct inquiry *q)
 	end(q);
 }
 
-static void write_durably(struct inquiry *q)
+static enum store_status merge(struct inquiry *q)
 {
 	struct decision *d = &q->decision;
 
@@ -110,15 +110,29 @@ static void write_durably(struct inquiry *q)
 			.fresh = d->deltas[i].fresh };
 	q->in_store = true;
 	enum store_status status = store_merge(q->engine->options.store, &q->merge);
+	q->in_store = status == STORE_PENDING;
+	return status;
+}
+
+static void write_durably(struct inquiry *q)
+{
+	enum store_status status = merge(q);
+
 	if (status == STORE_PENDING) {
 		waiting_link(q);
 		return;
 	}
-	q->in_store = false;
 	if (status == STORE_DONE)
 		end(q);
 	else
 		engine_fault(q, REASON_STORE_FAILURE);
+}
+
+/* The inquiry stays until the store has taken it. */
+static void write_promptly(struct inquiry *q)
+{
+	merge(q);
+	end(q);
 }
 
 static void conclude(struct inquiry *q)
@@ -132,6 +146,8 @@ static void conclude(struct inquiry *q)
 		end(q);
 	else if (q->decision.durable)
 		write_durably(q);
+	else if (q->decision.prompt)
+		write_promptly(q);
 	else
 		write_later(q);
 }
@@ -248,8 +264,9 @@ static bool make_parts(struct engine *e, struct buf *why)
 	struct buf problem = BUF_ON(text);
 	if (countries[0] && !(e->country = country_new(countries, &problem)))
 		return buf_fail(why, "country-database %s: %s", countries, buf_str(&problem)) == 0;
-	const struct lookups_options lookups = { .loop = e->options.loop, .clock = e->options.clock, .rates = e->rates,
-						 .servers = e->options.config->settings.dns_servers };
+	const struct lookups_options lookups = { .loop = e->options.loop, .clock = e->options.clock, .rates = e->rates, .living = e->options.living,
+						 .servers = e->options.config->settings.dns_servers,
+						 .remember = (unsigned)e->options.config->settings.dns_remember };
 	e->lookups = lookups_new(&lookups, why);
 	return e->lookups != NULL;
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "core/decide.h"
+#include "engine/livinglists.h"
 #include "engine/lookups.h"
 #include "engine/metrics.h"
 #include "names/names.h"
@@ -38,6 +39,7 @@ struct inquiry {
 	bool in_store;			/* an operation of the store still points here */
 	struct inquiry *earlier, *later;	/* waiting for the store, oldest first */
 	struct lookups_found found;	/* what the rules looked up */
+	struct living_hit hit;		/* with decision.ruling.listed: the entry */
 	struct store_get get;
 	enum key_slot slots[STORE_GET_MAX];	/* what each key of get stands for */
 	struct store_merge merge;
@@ -51,6 +53,7 @@ struct engine_options {
 	const struct clock *clock;
 	const struct names *names;
 	struct store *store;
+	struct livinglists *living;	/* NULL: none. Must live as long */
 	struct config *config;		/* the engine owns it from here on */
 	/* Called once for each verdict that is given, to log it. May be NULL. */
 	void (*report)(const struct inquiry *q, const struct config *config, void *arg);

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "engine/inside.h"
+#include "engine/livingruling.h"
 
 /* --- Rules ---------------------------------------------------------------------- */
 
@@ -59,25 +60,90 @@ void facts_abandon(struct engine *e)
 	}
 }
 
+static bool set_ruled(struct inquiry *q, bool ruled)
+{
+	q->facts.ruled = ruled;
+	q->facts.have |= FACT_RULING;
+	return true;
+}
+
+/* An entry must not make us forget whom our own users write to. Nothing is looked up
+ * to find that out. */
+static bool is_outgoing(const struct inquiry *q, const struct ruleset *rules)
+{
+	struct lookup_answers answers = q->found.answers;
+	struct ruling ruling;
+	uint64_t wanted;
+
+	answers.final = true;
+	return rules && ruleset_match(rules, &q->request, &answers, &ruling, &wanted) == MATCH_DECIDED &&
+	       ruling.action == ACTION_OUTGOING;
+}
+
+static bool is_listed(struct inquiry *q, const struct ruleset *rules)
+{
+	struct ruling *ruling = &q->facts.ruling;
+
+	return livingruling_find(q->engine->options.living, &q->request, ruling, &q->hit) &&
+	       (ruling->action != ACTION_ALLOW || !is_outgoing(q, rules));
+}
+
+static bool is_trapped(struct inquiry *q, enum match match)
+{
+	struct ruling *ruling = &q->facts.ruling;
+
+	return (match == MATCH_NONE || ruling->action == ACTION_DEFER) &&
+	       livingruling_find_trap(q->engine->options.living, &q->request, ruling, &q->hit);
+}
+
+/* False when the answers come later. */
+static bool look_up(struct inquiry *q, const struct ruleset *rules, uint64_t wanted, bool spf)
+{
+	const struct lookups_want want = {
+		.rules = rules, .wanted = wanted, .spf = spf, .request = &q->request, .now = q->now, .count = !q->dry,
+		.budget_ms = inquiry_config(q)->settings.dns_budget_ms, .done = on_looked_up, .arg = q,
+	};
+
+	if (lookups_find(q->engine->lookups, &q->found, &want))
+		return true;
+	looking_begin(q);
+	return false;
+}
+
+static void tell_country(struct inquiry *q)
+{
+	if (q->engine->country)
+		q->request.country = country_of(q->engine->country, &q->request.client);
+}
+
 static bool fetch_ruling(struct inquiry *q)
 {
-	const struct config *config = inquiry_config(q);
-	const struct ruleset *rules = config->rules;
+	const struct ruleset *rules = inquiry_config(q)->rules;
 	enum match match = MATCH_NONE;
 	uint64_t wanted;
 
 	if (rules && ruleset_wants_clock(rules))
 		tell_local_time(q);
-	if (rules && ruleset_wants_country(rules) && q->engine->country)
-		q->request.country = country_of(q->engine->country, &q->request.client);
+	if (rules && ruleset_wants_country(rules))
+		tell_country(q);
+	if (is_listed(q, rules))
+		return set_ruled(q, true);
 	while (rules && (match = ruleset_match(rules, &q->request, &q->found.answers, &q->facts.ruling, &wanted)) == MATCH_WANTS)
-		if (!lookups_find(q->engine->lookups, &q->found, rules, wanted, &q->request, q->now, !q->dry,
-				  config->settings.dns_budget_ms, on_looked_up, q)) {
-			looking_begin(q);
+		if (!look_up(q, rules, wanted, false))
 			return false;
-		}
-	q->facts.ruled = match != MATCH_NONE;
-	q->facts.have |= FACT_RULING;
+	return set_ruled(q, is_trapped(q, match) || match != MATCH_NONE);
+}
+
+/* Without an answer within the budget it is as if SPF did not confirm anybody. */
+static bool fetch_spf(struct inquiry *q)
+{
+	struct fact_spf *f = &q->facts.spf;
+
+	if (!q->found.spf_known && !q->found.answers.final && !look_up(q, NULL, 0, true))
+		return false;
+	f->passed = q->found.spf_known && q->found.spf == SPF_PASS && !q->found.spf_broad;
+	f->org = f->passed ? names_org(q->engine->options.names, address_domain(q->request.sender)) : span_make("", 0);
+	q->facts.have |= FACT_SPF;
 	return true;
 }
 
@@ -154,7 +220,9 @@ static bool fetch_around(struct inquiry *q)
 	bool add = !q->dry && q->request.stage == STAGE_RCPT;
 	struct key_parts parts;
 
-	*a = (struct fact_around){ .amnesty = amnesty_until(q->engine->amnesty) > q->now };
+	*a = (struct fact_around){ .amnesty = amnesty_on(q->engine->amnesty, q->now) };
+	a->expected = q->engine->options.living &&
+		      livinglists_has(q->engine->options.living, span_of(LIVING_EXPECT), &q->request, NULL);
 	q->facts.have |= FACT_AROUND;
 	if (triplet.n == 0 || !key_split(triplet, &parts))
 		return true;
@@ -190,14 +258,6 @@ void facts_remember(struct inquiry *q)
 	else if (decision_remember(policy, &q->decision, q->now, &verdict))
 		transactions_put(q->engine->transactions, &q->request, q->now, &verdict);
 	note_rejection(q);
-}
-
-/* --- SPF ------------------------------------------------------------------------ */
-
-static bool fetch_spf(struct inquiry *q)
-{
-	q->facts.have |= FACT_SPF;
-	return true;
 }
 
 /* --- Records -------------------------------------------------------------------- */

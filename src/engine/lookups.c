@@ -1,6 +1,7 @@
 #include "engine/lookups.h"
 
 #include "base/log.h"
+#include "dns/spfcheck.h"
 
 struct lookups {
 	struct lookups_options options;
@@ -27,6 +28,9 @@ struct lookups_job {
 	bool starting;			/* answers may come at once */
 	unsigned count;
 	struct question questions[LOOKUPS_MAX];
+	struct spfcheck *spf;		/* made when it is first needed */
+	bool spf_asked;
+	const struct lookup *spf_lookup;	/* of a rule; NULL when only the identity wants it */
 	void (*done)(void *arg);
 	void *arg;
 	struct lookups_job *next;
@@ -42,12 +46,13 @@ static struct lookups_job *job_new(struct lookups *l, struct lookups_found *foun
 
 	if (j)
 		l->idle = j->next;
-	else if (!(j = malloc(sizeof *j)))
+	else if (!(j = calloc(1, sizeof *j)))
 		return NULL;
 	j->lookups = l;
 	j->found = found;
 	j->began_ns = clock_mono(&clock_system);
 	j->waiting = j->count = 0;
+	j->spf_asked = false;
 	j->starting = true;
 	loop_timer_init(&j->budget, l->options.loop, on_budget, j);
 	found->job = j;
@@ -61,6 +66,8 @@ static void job_end(struct lookups_job *j)
 
 	for (unsigned i = 0; i < j->count; i++)
 		resolver_cancel(l->resolver, &j->questions[i].query);
+	if (j->spf_asked)
+		spfcheck_cancel(j->spf);
 	loop_timer_cancel(&j->budget);
 	j->found->waited_ms += (clock_mono(&clock_system) - j->began_ns) / CLOCK_NS_PER_MS;
 	j->found->job = NULL;
@@ -126,6 +133,25 @@ static void on_answer(struct resolver_query *query, const struct dns_answer *ans
 	came(q->job);
 }
 
+static void know_spf(struct lookups_found *found, const struct lookup *l)
+{
+	if (l)
+		know(found, l, found->spf_known ? 1u << found->spf : 0);
+	if (l && !found->spf_known)
+		leave_open(found, l);
+}
+
+static void on_spf(struct spfcheck *c)
+{
+	struct lookups_job *j = c->arg;
+
+	j->found->spf_known = true;
+	j->found->spf = c->spf.result;
+	j->found->spf_broad = c->spf.broad;
+	know_spf(j->found, j->spf_lookup);
+	came(j);
+}
+
 /* --- Questions ------------------------------------------------------------------- */
 
 static enum dnslist_kind dnslist_kind_of(const struct lookup *l)
@@ -167,33 +193,85 @@ static unsigned rate_bits(struct lookups *l, const struct lookup *rate, const st
 	return n > rate->most ? LOOKUP_YES : 0;
 }
 
-bool lookups_find(struct lookups *l, struct lookups_found *found, const struct ruleset *rules, uint64_t wanted,
-		  const struct request *r, int64_t now, bool count, uint64_t budget_ms,
-		  void (*done)(void *arg), void *arg)
+/* A list that was not read yet leaves open what it does not have. */
+static void look_into_list(const struct lookups *l, struct lookups_found *found, const struct lookup *lookup,
+			   const struct request *r)
+{
+	const struct livinglists *living = l->options.living;
+
+	if (living && livinglists_has(living, span_of(lookup->text), r, NULL))
+		know(found, lookup, LOOKUP_YES);
+	else if (living && livinglists_loaded(living))
+		know(found, lookup, 0);
+	else
+		leave_open(found, lookup);
+}
+
+static void ask_spf(struct lookups_job *j, const struct lookup *l, const struct request *r)
+{
+	if (!j->spf && !(j->spf = malloc(sizeof *j->spf))) {
+		know_spf(j->found, l);
+		return;
+	}
+	j->spf_asked = true;
+	j->spf_lookup = l;
+	j->waiting++;
+	spfcheck_start(j->spf, j->lookups->resolver, &r->client, r->sender, r->helo, on_spf, j);
+}
+
+/* What is asked of the DNS; j is NULL when no time is left, or no memory. */
+static void ask(struct lookups_job *j, struct lookups_found *found, const struct lookup *l, const struct request *r)
+{
+	if (lookup_asks_dnslist(l) && j)
+		ask_dnslist(j, l, r);
+	else if (l->kind == LOOKUP_SPF && (found->spf_known || !j))
+		know_spf(found, l);
+	else if (l->kind == LOOKUP_SPF)
+		ask_spf(j, l, r);
+	else
+		leave_open(found, l);
+}
+
+static bool asks_dns(const struct lookup *l)
+{
+	return lookup_asks_dnslist(l) || l->kind == LOOKUP_SPF;
+}
+
+/* Looks up one thing that a rule wants; makes *j when that takes the DNS. */
+static void find(struct lookups *l, struct lookups_found *found, const struct lookups_want *w, const struct lookup *lookup,
+		 struct lookups_job **j)
+{
+	if (lookup->kind == LOOKUP_RATE)
+		know(found, lookup, rate_bits(l, lookup, w->request, w->now, w->count));
+	else if (lookup->kind == LOOKUP_LISTED)
+		look_into_list(l, found, lookup, w->request);
+	if (!asks_dns(lookup))
+		return;
+	if (!*j && found->waited_ms < w->budget_ms)
+		*j = job_new(l, found);
+	ask(*j, found, lookup, w->request);
+}
+
+bool lookups_find(struct lookups *l, struct lookups_found *found, const struct lookups_want *w)
 {
 	struct lookups_job *j = NULL;
 	const struct lookup *lookup;
 
-	for (unsigned i = 0; (lookup = ruleset_lookup(rules, i)) != NULL; i++) {
-		if (!(wanted & (uint64_t)1 << i))
-			continue;
-		if (lookup->kind == LOOKUP_RATE)
-			know(found, lookup, rate_bits(l, lookup, r, now, count));
-		else if (lookup_asks_dnslist(lookup) && found->waited_ms < budget_ms && (j || (j = job_new(l, found))))
-			ask_dnslist(j, lookup, r);
-		else
-			leave_open(found, lookup);
-	}
+	for (unsigned i = 0; w->rules && (lookup = ruleset_lookup(w->rules, i)) != NULL; i++)
+		if (w->wanted & (uint64_t)1 << i)
+			find(l, found, w, lookup, &j);
+	if (w->spf && !found->spf_known && found->waited_ms < w->budget_ms && (j || (j = job_new(l, found))) && !j->spf_asked)
+		ask_spf(j, NULL, w->request);
 	if (!j)
 		return true;
-	j->done = done;
-	j->arg = arg;
+	j->done = w->done;
+	j->arg = w->arg;
 	j->starting = false;
 	if (j->waiting == 0) {
 		job_end(j);
 		return true;
 	}
-	loop_timer_set(&j->budget, (unsigned)(budget_ms - found->waited_ms));
+	loop_timer_set(&j->budget, (unsigned)(w->budget_ms - found->waited_ms));
 	return false;
 }
 
@@ -208,7 +286,8 @@ struct lookups *lookups_new(const struct lookups_options *options, struct buf *w
 		return NULL;
 	}
 	l->options = *options;
-	const struct resolver_options resolver = { .loop = options->loop, .clock = options->clock, .servers = options->servers };
+	const struct resolver_options resolver = { .loop = options->loop, .clock = options->clock, .servers = options->servers,
+						   .entries = options->remember };
 	l->resolver = resolver_new(&resolver, why);
 	if (l->resolver) {
 		const struct dnslists_options lists = { .loop = options->loop, .resolver = l->resolver, .clock = options->clock };
@@ -232,6 +311,7 @@ void lookups_free(struct lookups **lookups)
 	while (l->idle) {
 		struct lookups_job *j = l->idle;
 		l->idle = j->next;
+		free(j->spf);
 		free(j);
 	}
 	free(l);

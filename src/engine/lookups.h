@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "dns/dnslists.h"
+#include "engine/livinglists.h"
 #include "engine/rates.h"
 
 struct lookups;
@@ -14,8 +15,10 @@ struct lookups_job;
 struct lookups_options {
 	struct loop *loop;
 	const struct clock *clock;
-	const char *servers;		/* struct resolver_options */
+	const char *servers;		/* these two: struct resolver_options */
+	unsigned remember;
 	struct rates *rates;
+	const struct livinglists *living;	/* NULL: none */
 };
 
 /* NULL with the reason in why. */
@@ -34,16 +37,29 @@ void lookups_stats(const struct lookups *l, struct resolver_stats *out);
 /* What is being looked up for one request; the caller's, zero at first. */
 struct lookups_found {
 	struct lookup_answers answers;
+	bool spf_known;
+	enum spf_result spf;
+	bool spf_broad;			/* a pass that confirms nobody (dns/spf.h) */
 	struct lookups_job *job;	/* under way */
 	uint64_t waited_ms;		/* for the DNS, so far */
 };
 
-/* Looks up what `wanted` names (bits of ruleset_match). True: it is all known, or the
- * budget is spent, and found->answers says so. False: done(arg) is called once,
- * later; what is pointed to must stay until then. count: rates count this request. */
-bool lookups_find(struct lookups *l, struct lookups_found *found, const struct ruleset *rules, uint64_t wanted,
-		  const struct request *r, int64_t now, bool count, uint64_t budget_ms,
-		  void (*done)(void *arg), void *arg);
+/* What is to be looked up, and for whom. */
+struct lookups_want {
+	const struct ruleset *rules;
+	uint64_t wanted;		/* bits of ruleset_match */
+	bool spf;			/* SPF, whether or not a rule wants it */
+	const struct request *request;
+	int64_t now;
+	bool count;			/* rates count this request */
+	uint64_t budget_ms;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+/* True: it is all known, or the budget is spent, and found says so. False: done(arg) is
+ * called once, later; what is pointed to must stay until then. */
+bool lookups_find(struct lookups *l, struct lookups_found *found, const struct lookups_want *want);
 /* Gives up what is under way; done is not called any more. */
 void lookups_drop(struct lookups_found *found);
 

@@ -2,7 +2,18 @@
 
 #include "base/value.h"
 
-static const char *const spf_words[] = { "none", "neutral", "pass", "fail", "softfail", "temperror", "permerror" };
+const char *lookup_kind_word(enum lookup_kind kind)
+{
+	switch (kind) {
+	case LOOKUP_DNSBL: return "dnsbl";
+	case LOOKUP_DNSWL: return "dnswl";
+	case LOOKUP_RHSBL: return "rhsbl";
+	case LOOKUP_SPF: return "spf";
+	case LOOKUP_RATE: return "rate";
+	case LOOKUP_LISTED: return "listed";
+	}
+	return "?";
+}
 
 bool lookup_list_name(struct span name)
 {
@@ -14,8 +25,8 @@ bool lookup_list_name(struct span name)
 
 static int read_spf(struct lookup *l, struct span value, struct buf *why)
 {
-	for (unsigned i = 0; i < sizeof spf_words / sizeof *spf_words; i++)
-		if (span_ieq(value, span_of(spf_words[i]))) {
+	for (enum spf_result i = SPF_NONE; i <= SPF_PERMERROR; i++)
+		if (span_ieq(value, span_of(spf_result_word(i)))) {
 			l->bits = 1u << i;
 			return 0;
 		}

@@ -5,6 +5,7 @@
 #define GREYLAG_LISTS_LOOKUP_H
 
 #include "dns/dnslist.h"
+#include "dns/spf.h"
 
 #define LOOKUPS_MAX 32			/* of one configuration */
 
@@ -17,10 +18,6 @@ enum lookup_kind {
 	LOOKUP_LISTED,		/* whether a living list has the request */
 };
 
-/* Results of SPF, RFC 7208 section 2.6. */
-enum lookup_spf { LOOKUP_SPF_NONE, LOOKUP_SPF_NEUTRAL, LOOKUP_SPF_PASS, LOOKUP_SPF_FAIL, LOOKUP_SPF_SOFTFAIL,
-		  LOOKUP_SPF_TEMPERROR, LOOKUP_SPF_PERMERROR };
-
 /* One value of a condition, as something to ask. */
 struct lookup {
 	enum lookup_kind kind;
@@ -30,8 +27,10 @@ struct lookup {
 	uint64_t most, window_s;	/* rate: more than so many within that time */
 	unsigned index;			/* place of its answer; the same for the same question */
 };
-#define LOOKUP_YES 1u			/* the bit of an answer that is not SPF's */
+#define LOOKUP_YES 1u			/* the bit of an answer that is not SPF's; that has 1 << enum spf_result */
 
+/* "dnsbl", "dnswl", ...: the condition's name. */
+const char *lookup_kind_word(enum lookup_kind kind);
 /* Reads a value: a DNS list as dnslist_parse has it; pass, fail, ...; N/T; a list's name. 0, or -1 with why. text is allocated. */
 int lookup_parse(struct lookup *out, enum lookup_kind kind, struct span value, struct buf *why);
 void lookup_free(struct lookup *l);

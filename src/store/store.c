@@ -250,6 +250,13 @@ void store_done_merge(struct store *s, struct store_merge *op, enum store_status
 	op->done(op, status);
 }
 
+bool store_shared(const struct store *s)
+{
+	const struct store_ops *ops = s->driver->ops;
+
+	return ops != &store_rocksdb_ops && ops != &store_memory_ops && ops != &store_failing_ops;
+}
+
 /* --- The rest -------------------------------------------------------------- */
 
 enum store_status store_scan(struct store *s, struct store_scan *op)

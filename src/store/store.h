@@ -142,6 +142,9 @@ enum store_status store_backup(struct store *s, struct store_backup *op);
 /* Hands what has gathered in this turn to the driver: a loop_each_turn hook. */
 void store_turn(void *store);
 
+/* True when other processes may write to it too. */
+bool store_shared(const struct store *s);
+
 /* NULL while healthy, else one line that says what is wrong. */
 const char *store_health(const struct store *s);
 void store_stats(const struct store *s, struct store_stats *out);
