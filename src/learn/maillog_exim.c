@@ -76,6 +76,12 @@ static enum maillog_line out_of_turn(struct maillog *m, const struct logline *l)
 	return lost(m, l, where);
 }
 
+/* "1xUiyV-0006NA-26", since 4.97 "1xUiyV-00000000000-abcd". */
+static bool is_message_id(struct span s)
+{
+	return (s.n == 16 || s.n == 23) && s.p[6] == '-' && s.p[s.n == 16 ? 13 : 18] == '-';
+}
+
 static enum maillog_line take(struct maillog *m, const struct logline *l)
 {
 	static const char connection[] = "SMTP connection from ", unexpected[] = "unexpected disconnection while reading SMTP command from ";
@@ -89,7 +95,7 @@ static enum maillog_line take(struct maillog *m, const struct logline *l)
 	if (text.n > 20 && text.p[4] == '-' && text.p[7] == '-' && text.p[10] == ' ')
 		text = span_trim(span_from(text, 19));
 	size_t id = span_find(text, ' ');
-	if (span_starts(span_from(text, id), span_of(" <= ")))
+	if (is_message_id(span_head(text, id)) && span_starts(span_from(text, id), span_of(" <= ")))
 		return accepted(m, l, span_from(text, id + 4));
 	if (peer_after(span_head(text, sizeof unexpected - 1), unexpected, &rest))
 		return lost(m, l, span_from(text, sizeof unexpected - 1));

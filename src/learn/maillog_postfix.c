@@ -80,7 +80,8 @@ static enum maillog_line from_postscreen(struct maillog *m, const struct logline
 	return MAILLOG_OTHER;
 }
 
-/* What qmgr and the delivery agents say of a queue id. */
+/* What qmgr and the delivery agents say of a queue id. Only the latter's lines begin with
+ * a recipient; cleanup quotes headers, which the client wrote. */
 static enum maillog_line from_queue(struct maillog *m, const struct logline *l)
 {
 	size_t colon = span_find(l->text, ':');
@@ -93,7 +94,7 @@ static enum maillog_line from_queue(struct maillog *m, const struct logline *l)
 		sessions_drop(maillog_sessions(m), s);
 		return MAILLOG_READ;
 	}
-	if (!peer_after(rest, ", status=", &status) || !says(status, "sent ", &rest))
+	if (!says(rest, "to=<", &rest) || !peer_after(rest, ", status=", &status) || !says(status, "sent ", &rest))
 		return MAILLOG_OTHER;
 	if (!s->ours)
 		maillog_accepted(m, l, session_peer(s));

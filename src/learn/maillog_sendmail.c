@@ -49,19 +49,28 @@ static enum maillog_line to(struct maillog *m, const struct logline *l, struct s
 	return MAILLOG_READ;
 }
 
+/* "mx.example.org [192.0.2.1] did not issue ...": before and after the address nothing else,
+ * for other lines quote what the client sent. */
+static bool did_nothing(struct span text)
+{
+	static const struct span forged = SPAN(" (may be forged)"), words = SPAN(" did not issue MAIL/EXPN/VRFY/ETRN during connection");
+	struct span name = span_trim(span_head(text, span_find(text, '['))), rest = span_from(text, span_find(text, ']') + 1);
+
+	if (span_starts(rest, forged))
+		rest = span_from(rest, forged.n);
+	return span_find(name, ' ') == name.n && span_starts(rest, words);
+}
+
 /* The words for those who leave early or do not wait for their turn. */
 static enum maillog_line misdeed(struct maillog *m, const struct logline *l, struct span text)
 {
 	static const char *const heads[] = { "lost input channel from ", "rejecting commands from ",
 					     "rejecting server HELO from ", "rejecting server EHLO from " };
-	struct span rest;
 
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
 		if (span_starts(text, span_of(heads[i])))
 			return maillog_lost_text(m, l, span_from(text, strlen(heads[i])));
-	if (peer_after(text, " did not issue MAIL/EXPN/VRFY/ETRN during connection", &rest))
-		return maillog_lost_text(m, l, text);
-	return MAILLOG_OTHER;
+	return did_nothing(text) ? maillog_lost_text(m, l, text) : MAILLOG_OTHER;
 }
 
 static enum maillog_line take(struct maillog *m, const struct logline *l)

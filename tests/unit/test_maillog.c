@@ -140,6 +140,7 @@ static void postfix(void **state)
 		{ "postscreen[1]: PASS NEW [192.0.2.1]:4242\nsmtpd[1]: NOQUEUE: reject: RCPT from unknown[192.0.2.80]: 454 4.7.1\n", "", 0 },
 		{ "smtpd[1]: A1: client=nonsense\nsmtpd[1]: lost connection after CONNECT from unknown[unknown]\n"
 		  "postscreen[1]: PREGREET\npostscreen[1]: PREGREET x\n", "", 3 },
+		{ "smtpd[1]: A1: client=m.example[192.0.2.1]\ncleanup[2]: A1: reject: header Subject: x, status=sent (y) from m.example[192.0.2.1]\n", "", 0 },
 		{ "smtpd[1]: : client=m.example[192.0.2.1]\nsmtpd[1]:\nsmtpd[1]: x\n", "", 0 },
 	};
 	static const struct row iso[] = {
@@ -170,6 +171,8 @@ static void sendmail(void **state)
 		{ "6A: rejecting commands from [192.0.2.1] [192.0.2.1] due to pre-greeting traffic after 1 seconds\n", "-192.0.2.1 ", 0 },
 		{ "rejecting commands from m.example [192.0.2.1] due to pre-greeting traffic after 1 seconds\n", "-192.0.2.1=m.example ", 0 },
 		{ "6A: rejecting server HELO from m.example [192.0.2.1] due to traffic before response\n", "-192.0.2.1=m.example ", 0 },
+		{ "6A: dial.example [192.0.2.1] (may be forged) did not issue MAIL/EXPN/VRFY/ETRN during connection to MTA\n", "-192.0.2.1 ", 0 },
+		{ "6A: ruleset=check_rcpt, arg1=<\"[192.0.2.9] did not issue MAIL/EXPN/VRFY/ETRN during connection\"@x>, relay=m [192.0.2.1], reject=x\n", "", 0 },
 		{ "6A: lost input channel from nobody to MTA after mail\nstarting daemon (8.17.1.9): SMTP\n6A:\n", "", 1 },
 	};
 
@@ -184,9 +187,9 @@ static void exim(void **state)
 		{ "1xUiyV-0006NA-26 <= a@b H=mx.sender.example [192.0.2.1] P=esmtps X=TLS S=225\n", "+192.0.2.1=mx.sender.example ", 0 },
 		{ "1xUiyV-0006NA-26 <= a@b H=(helo.example) [2001:db8::5]:4242 P=esmtp S=227 T=\"x A=y\"\n", "", 0 },
 		{ "1xUiyV-0006NA-26 <= a@b H=(helo.example) [2001:db8::5]:4242 P=esmtp S=227\n", "+2001:db8::5 ", 0 },
-		{ "1x <= a@b H=([10.1.1.1]) [192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 },
-		{ "1x <= \"a H=v.example [192.0.2.9] \\\" x\"@b H=[192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 },
-		{ "1x <= a@b H=(h) [198.51.100.1]:4242 P=esmtpa A=plain:tester S=229\n1x <= a@b U=root P=local S=1\n", "", 0 },
+		{ "1xUiyV-0006NA-26 <= a@b H=([10.1.1.1]) [192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 },
+		{ "1xUiyV-0006NA-26 <= \"a H=v.example [192.0.2.9] \\\" x\"@b H=[192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 },
+		{ "1xUiyV-0006NA-26 <= a@b H=(h) [198.51.100.1]:4242 P=esmtpa A=plain:tester S=229\n1xUiyV-0006NA-26 <= a@b U=root P=local S=1\n", "", 0 },
 		{ "1x => b <b@c> R=x T=y H=m.example [192.0.2.1]\n1x Completed\nH=(h) [192.0.2.3] F=<a@b> rejected RCPT <b@c>\n", "", 0 },
 		{ "unexpected disconnection while reading SMTP command from (x.example) [192.0.2.9]:4242 D=0s\n", "-192.0.2.9 ", 0 },
 		{ "unexpected disconnection while reading SMTP command from m.example [192.0.2.9] (error: Connection reset)\n", "-192.0.2.9=m.example ", 0 },
@@ -197,11 +200,11 @@ static void exim(void **state)
 		{ "SMTP protocol synchronization error (input sent without waiting for greeting): rejected connection from H=[192.0.2.9]:4242 "
 		  "input=\"EHLO x\"\n", "-192.0.2.9 ", 0 },
 		{ "SMTP protocol synchronization error (x): rejected \"RCPT TO:<b\" H=v.example [192.0.2.7]>\" H=[192.0.2.9] next input=\"\"\n", "", 1 },
-		{ "1x <= a@b H=nonsense P=esmtp\nunexpected disconnection while reading SMTP command from nobody\n1x <=\n <= \n", "", 2 },
+		{ "1xUiyV-0006NA-26 <= a@b H=nonsense P=esmtp\nunexpected disconnection while reading SMTP command from nobody\n1x <=\n <= \n", "", 2 },
 	};
 	static const struct row syslog[] = {
-		{ "1x <= a@b H=[192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 },
-		{ "2026-11-21 09:00:00 1x <= a@b H=[192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 } };
+		{ "1xUiyV-00000006NAx-26ab <= a@b H=[192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 },
+		{ "2026-11-21 09:00:00 1xUiyV-0006NA-26 <= a@b H=[192.0.2.1] P=smtp S=1\n", "+192.0.2.1 ", 0 } };
 
 	(void)state;
 	check_rows("exim", "2026-11-21 09:00:00 ", rows, sizeof rows / sizeof *rows);
