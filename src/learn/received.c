@@ -89,9 +89,7 @@ static bool comment_peer(struct span comment, struct received_hop *hop)
 			return false;
 		if (is_comment(word))
 			forged = forged || is_word(inner(word), "may be forged");
-		else if (!found && literal(word, &hop->client))
-			found = true;
-		else if (!found && first && w.rest.n == 0 && bare(word, &hop->client))
+		else if (!found && (literal(word, &hop->client) || (first && w.rest.n == 0 && bare(word, &hop->client))))
 			found = true;
 		else if (!found)
 			before = word;

@@ -9,14 +9,14 @@ static struct span key_of(const struct netaddr *a)
 
 static uint32_t *slot_of(const struct tally *t, const struct netaddr *client)
 {
-	size_t i = span_hash(key_of(client), client->family) % t->slot_count;
+	size_t mask = t->slot_count - 1, i = span_hash(key_of(client), client->family) & mask;
 
 	while (t->slots[i] && !netaddr_eq(&t->rows[t->slots[i] - 1].client, client))
-		i = (i + 1) % t->slot_count;
+		i = (i + 1) & mask;
 	return &t->slots[i];
 }
 
-/* Slots are twice the rows, so that look-ups end soon. */
+/* Slots are twice the rows, so that look-ups end soon; both are powers of two. */
 static bool grow(struct tally *t)
 {
 	size_t room = t->room ? t->room * 2 : ROOM_FIRST;
