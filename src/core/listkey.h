@@ -27,7 +27,7 @@ enum list_kind {
 
 #define LIST_WORD_MAX 64	/* bytes of a list's name */
 #define LIST_VALUE_MAX 512
-#define LIST_AUTHOR_MAX 64
+#define LIST_AUTHOR_MAX 60
 #define LIST_COMMENT_MAX 200
 #define LIST_NEVER INT64_C(253402300799)	/* 9999-12-31T23:59:59Z: an end that does not come */
 

@@ -56,15 +56,20 @@ static void send_outcome(const struct job *j, unsigned index)
 
 static void log_change(const struct job *j, const unsigned counts[LIVING_OUTCOMES])
 {
-	char text[200];
-	struct buf author = BUF_ON(text);
+	static const enum living_outcome changes[] = { LIVING_ADDED, LIVING_EXTENDED, LIVING_SHORTENED, LIVING_REMOVED };
+	char text[400];
+	struct buf b = BUF_ON(text);
 
-	if (j->batch.dry)
+	for (size_t i = 0; i < sizeof changes / sizeof *changes && !j->batch.dry; i++)
+		if (counts[changes[i]])
+			buf_addf(&b, "%s%u %s", b.n ? ", " : "", counts[changes[i]], living_outcome_word(changes[i]));
+	if (b.n == 0)
 		return;
-	buf_addsafe(&author, j->batch.author, LIST_AUTHOR_MAX);
-	log_msg(LOG_LEVEL_NOTICE, "lists: %.*s: %u added, %u extended, %u shortened, %u removed%s%s",
-		SPAN_ARG(j->batch.list), counts[LIVING_ADDED], counts[LIVING_EXTENDED], counts[LIVING_SHORTENED],
-		counts[LIVING_REMOVED], author.n ? " by " : "", buf_str(&author));
+	if (j->batch.author.n) {
+		buf_adds(&b, " by ");
+		buf_addsafe(&b, j->batch.author, LIST_AUTHOR_MAX);
+	}
+	log_msg(LOG_LEVEL_NOTICE, "lists: %.*s: %s", SPAN_ARG(j->batch.list), buf_str(&b));
 }
 
 static void send_sum(const struct job *j)

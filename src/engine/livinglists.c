@@ -24,6 +24,7 @@ static void give_up(struct livinglists *l)
 		log_msg(LOG_LEVEL_WARNING, "lists: the store could not be read; %s",
 			l->loaded ? "changes that others made are not seen" : "they are not complete");
 	l->failing = true;
+	l->stale |= l->scanning;
 	rest(l);
 }
 
@@ -78,7 +79,7 @@ static void end_pass(struct livinglists *l)
 	if ((!l->loaded && livingindex_count(l->index)) || l->failing)
 		log_msg(LOG_LEVEL_NOTICE, "lists: %zu entries read", livingindex_count(l->index));
 	l->loaded = true;
-	l->failing = false;
+	l->stale = l->failing = false;
 	rest(l);
 }
 
@@ -133,7 +134,9 @@ static void polled(struct store_get *op, enum store_status status)
 		give_up(l);
 		return;
 	}
-	bool moved = !l->loaded || value != l->changes;
+	bool moved = !l->loaded || l->stale || value != l->changes;
+	if (!moved)
+		l->failing = false;
 	if (!moved || clock_mono(&clock_system) < l->scan_not_before_ns) {
 		rest(l);
 		return;
