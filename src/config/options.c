@@ -179,6 +179,9 @@ static const struct option options[] = {
 	  .doc = "Whom greylagd becomes when it was started as root." },
 	{ "group", NULL, OPTION_TEXT, FIELD(group), .initial = "", .values = "name", .at_start = true, .check = optioncheck_plain,
 	  .doc = "Its group; empty: the user's." },
+	{ "learn", "trusted", OPTION_TEXT, FIELD(learn_trusted), .initial = "", .values = "text", .check = optioncheck_networks,
+	  .doc = "Relays of your own, or that forward to you, as addresses and prefixes with blanks between them: greylag learn looks "
+		 "behind them for who handed a mail over, and learns nothing about them. Loopback always belongs to them." },
 	{ "limit", "connections", OPTION_NUMBER, FIELD(limit_connections), .initial = "10000", .values = "10..1000000", .least = 10,
 	  .most = 1000000, .doc = "Policy connections at once; for one more the one that has been idle longest is closed." },
 	{ "limit", "in-flight", OPTION_NUMBER, FIELD(limit_in_flight), .initial = "10000", .values = "10..1000000", .least = 10,
