@@ -52,16 +52,13 @@ static void add_action(struct buf *out, const struct inquiry *q, const char *act
 	buf_addspan(out, buf_span(&b));
 }
 
-/* A trap's code may be a permanent one: that is for `on-trap block`, and must not end
- * mail that is only deferred. Nor is DEFER_IF_PERMIT a rejection. */
-static const char *action_of(const struct decision *d, const char *usual)
+/* What a rule gives instead of the settings. Its code is for what it does itself: a block
+ * rule's does not fit a deferral. */
+static const char *own_code(const struct decision *d, enum verdict v, const char *setting)
 {
-	const char *own = d->ruled ? d->ruling.code : NULL;
-	bool rejects = d->verdict == VERDICT_REJECT;
+	bool rejects = d->ruling.action == ACTION_BLOCK || d->ruling.action == ACTION_TRAP;
 
-	if (!own || strcmp(own, rejects ? "DEFER_IF_PERMIT" : "REJECT") == 0 || (!rejects && own[0] == '5'))
-		return usual;
-	return own;
+	return d->ruled && d->ruling.code && rejects == (v == VERDICT_REJECT) ? d->ruling.code : setting;
 }
 
 static void add_defer(struct buf *out, const struct inquiry *q)
@@ -71,7 +68,7 @@ static void add_defer(struct buf *out, const struct inquiry *q)
 	const char *own = d->ruled ? d->ruling.text : NULL;
 	bool coded = strcmp(s->reply_enhanced_code, "none") != 0 && !own;
 
-	add_action(out, q, action_of(d, s->reply_defer), coded ? s->reply_enhanced_code : NULL,
+	add_action(out, q, own_code(d, VERDICT_DEFER, s->reply_defer), coded ? s->reply_enhanced_code : NULL,
 		   own ? own : s->reply_text);
 }
 
@@ -81,7 +78,7 @@ static void add_reject(struct buf *out, const struct inquiry *q)
 	const struct decision *d = &q->decision;
 	const char *own = d->ruled ? d->ruling.text : NULL;
 
-	add_action(out, q, action_of(d, s->reply_block), NULL, own ? own : s->reply_block_text);
+	add_action(out, q, own_code(d, VERDICT_REJECT, s->reply_block), NULL, own ? own : s->reply_block_text);
 }
 
 /* PREPEND is no answer at end of message (SMTPD_POLICY_README). */
