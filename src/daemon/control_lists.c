@@ -186,6 +186,8 @@ static const char *check(const json_t *arguments, int64_t until, int64_t now)
 
 	if (!list_word_valid(list))
 		return "a list's name has letters, digits, - and _, at most 64";
+	if (span_eq(list, span_of("proposed")))
+		return "\"proposed\" is what looks like a forwarder; it cannot be a list";
 	if (span_eq(list, span_of("held")))
 		return "\"held\" is what clients are held for; it cannot be a list";
 	if (!json_is_array(entries) || json_array_size(entries) > LIVING_BATCH_MAX)

@@ -245,6 +245,7 @@ static void free_parts(struct engine *e)
 	clientcache_free(&e->clients);
 	rates_free(&e->rates);
 	hopping_free(&e->hopping);
+	forwarders_free(&e->forwarders);
 	free(e);
 }
 
@@ -254,8 +255,9 @@ static bool make_parts(struct engine *e, struct buf *why)
 	e->clients = clientcache_new();
 	e->rates = rates_new();
 	e->hopping = hopping_new();
+	e->forwarders = forwarders_new();
 	e->amnesty = amnesty_new(e->options.loop, e->options.clock, e->options.store, e->options.config->settings.amnesty_s);
-	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->amnesty) {
+	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->forwarders || !e->amnesty) {
 		buf_fail(why, "out of memory");
 		return false;
 	}
@@ -331,6 +333,11 @@ unsigned engine_in_flight(const struct engine *engine)
 int64_t engine_amnesty_until(const struct engine *engine)
 {
 	return amnesty_until(engine->amnesty);
+}
+
+const struct forwarders *engine_forwarders(const struct engine *engine)
+{
+	return engine->forwarders;
 }
 
 const struct lookups *engine_lookups(const struct engine *engine)

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "core/decide.h"
 #include "engine/livinglists.h"
+#include "engine/forwarders.h"
 #include "engine/lookups.h"
 #include "engine/metrics.h"
 #include "names/names.h"
@@ -85,6 +86,7 @@ void engine_swap(struct engine *engine, struct config *config);
 
 const struct metrics *engine_metrics(const struct engine *engine);
 struct store *engine_store(const struct engine *engine);
+const struct forwarders *engine_forwarders(const struct engine *engine);
 const struct lookups *engine_lookups(const struct engine *engine);
 /* Until when nothing is delayed because the store is too young (engine/amnesty.h); 0: it is not. */
 int64_t engine_amnesty_until(const struct engine *engine);

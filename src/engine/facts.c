@@ -251,6 +251,22 @@ static void note_rejection(struct inquiry *q)
 		rates_count(q->engine->rates, client_hash(&q->request, COUNT_REJECTIONS), q->now, p->unwelcome_span_s, 0);
 }
 
+static void note_forwarder(struct inquiry *q)
+{
+	char text[300], address[NETADDR_TEXT];
+	struct buf name = BUF_ON(text), client = BUF_ON(address);
+	enum reason reason = q->decision.reason;
+	struct forwarder f;
+
+	if ((reason != REASON_ALLOWED && reason != REASON_KNOWN && reason != REASON_RETRIED) ||
+	    !forwarders_note(q->engine->forwarders, &q->request, q->now, &f))
+		return;
+	netaddr_add(&client, &f.client);
+	buf_adds(&name, f.name[0] ? f.name : "no name");
+	log_msg(LOG_LEVEL_NOTICE, "%s (%s) brings mail of about %u domains: when it forwards to you, or is an exchanger of "
+		"yours, allow it: greylag allow client %s", buf_str(&client), buf_str(&name), f.domains, buf_str(&client));
+}
+
 void facts_remember(struct inquiry *q)
 {
 	struct fact_transaction verdict;
@@ -261,6 +277,7 @@ void facts_remember(struct inquiry *q)
 	else if (decision_remember(policy, &q->decision, q->now, &verdict))
 		transactions_put(q->engine->transactions, &q->request, q->now, &verdict);
 	note_rejection(q);
+	note_forwarder(q);
 }
 
 /* --- Records -------------------------------------------------------------------- */

@@ -136,6 +136,20 @@ def reports_move_a_reputation(t):
 
 
 @test
+def forwarders_are_proposed(t):
+    d = t.daemon("greylist delay 0", store="rocksdb")
+    with Asker(d.socket) as a:
+        for i in [0, *range(80)]:
+            a.ask(client_address="192.0.2.25", client_name="mx2.ours.example", sender=f"user@domain{i}.example")
+            a.ask(client_address="192.0.2.26", client_name="mail.shop.example", sender=f"{chr(97 + i % 26)}@shop.example")
+    row, = rows(t.greylag(d, "lists", "proposed", "--json"))
+    equal((row["value"], row["name"]), ("192.0.2.25", "mx2.ours.example"))
+    check("greylag allow client 192.0.2.25" in d.logged(), "and told once")
+    check("forwards for about" in t.greylag(d, "lists", "proposed"), "for people")
+    t.greylag(d, "enlist", "proposed", "client", "192.0.2.1", status=75)
+
+
+@test
 def why_takes_any_attribute(t):
     d = t.daemon("block policy-context quarantine\nblock tls no\nblock dnsbl bl.invalid\nblock rate 5/1m\ndns servers 127.0.0.1:1 budget 100ms")
     equal(why(t, d, "192.0.2.1", "a@b.example", "c@d.example", "--with", "policy_context=quarantine")["reason"], "block-rule")
