@@ -390,5 +390,14 @@ def forgetting_leaves_the_lists(t):
     t.greylag(d, "unlist", "held", "client", "192.0.2.1", status=1)
 
 
+@test
+def a_start_that_fails_with_questions_open(t):
+    server = Server(t)
+    d = t.daemon(f"country-database {t.folder}/missing", store=f"valkey unix:{server.socket}", start=False)
+    d.start(wait=False)
+    equal(d.process.wait(20), 69, d.tail())
+    check("cannot start" in d.tail(), d.tail())
+
+
 if __name__ == "__main__":
     test.main()

@@ -61,6 +61,23 @@ def hopping_by_default(t):
 
 
 @test
+def hasty(t):
+    d = t.daemon("reply text \"Greylisted %w\"\npenalty hasty 2")
+    with Asker(d.socket) as a:
+        # Several mails at once are one attempt.
+        for wanted in ["new"] + ["early"] * 7:
+            equal(a.ask(), f"{DEFERRED} {wanted}")
+        time.sleep(5.1)
+        equal(a.ask(), f"{DEFERRED} early")
+        equal(why(t, d, "192.0.2.1")["reason"], "early")
+        time.sleep(5.1)
+        equal(why(t, d, "192.0.2.1")["reason"], "hasty", "as it would be judged")
+        equal(a.ask(), f"{DEFERRED} hasty")
+        equal(a.ask(client_address="192.0.2.2"), f"{DEFERRED} early", "its neighbour, about the same mail")
+    check("hasty" in t.greylag(d, "status"), "counted")
+
+
+@test
 def expected_mail(t):
     d = t.daemon("reply text \"Greylisted %w\"\ngreylist delay 1h", store="rocksdb")
     code = {"client_address": "198.51.100.5", "sender": "no-reply@mail.codes.example", "recipient": "bob@example.net"}

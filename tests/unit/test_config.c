@@ -171,6 +171,19 @@ static void bad_lines(void **state)
 		{ "test \"from 10.1.1.1 server mx\" expect none\n", "f:1:6: error", "does not fit" },
 		{ "test \"from 10.1.1.1 recipients x\" expect none\n", "f:1:6: error", "does not fit" },
 		{ "block text\n", "f:1:", "text" },
+		{ "allow spf pass\n", "f:1:1: error", "no reason to pass" },
+		{ "outgoing spf pass\n", "f:1:1: error", "no reason to pass" },
+		{ "outgoing reverse-name x.example\n", "f:1:10: error", "nobody has confirmed" },
+		{ "defer recipient a@x.example for 1d\n", "f:1:29: error", "for says how long a trap holds" },
+		{ "allow recipient a@x.example first\n", "f:1:29: error", "only a trap" },
+		{ "trap recipient a@x.example for\n", "f:1:31: error", "not a duration" },
+		{ "trap recipient a@x.example for 0\n", "f:1:32: error", "out of range" },
+		{ "block client 192.0.2.1 code \"550\\x00\"\n", "f:1:29: error", "4xx or 5xx" },
+		{ "allow client 192.0.2.1 code 550\n", "f:1:29: error", "code 4xx" },
+		{ "set z dnsbl a.example\ndefer dnsbl set z\n", "f:2:17: error", "takes no set" },
+		{ "identity spf\n", "f:1:10: error", "spf host network" },
+		{ "defer rate 1/25h\n", "f:1:12: error", "24h" },
+		{ "defer listed \xff\n", "f:1:14: error", "the name of a list" },
 	};
 	struct buf findings = buf_heap(100000);
 
