@@ -87,6 +87,7 @@ struct settings {
 	bool log_passes;			/* also log verdicts that let mail pass */
 	char user[64];
 	char group[64];				/* "": the user's */
+	char learn_trusted[CONFIG_TEXT_MAX];	/* prefixes, blanks between them */
 	uint64_t limit_connections;
 	uint64_t limit_in_flight;		/* requests that wait for the store */
 	uint64_t limit_request_size;		/* bytes of one policy request */

@@ -72,11 +72,12 @@ static const struct option options[] = {
 		 "many more. 0: nobody is spared." },
 	{ "penalty", "hasty", OPTION_NUMBER, FIELD(penalty_hasty), .initial = "5", .values = "2..1000 | 0", .least = 2, .most = 1000, .or_zero = true,
 	  .doc = "More attempts than this at one mail by one client within a minute are hasty: that client, not its neighbours, waits "
-		 "longer. 0: they are not counted." },
+		 "longer. Attempts less than 5 seconds apart are one. 0: they are not counted." },
 	{ "penalty", "hasty-hold", OPTION_SECONDS, FIELD(penalty_hasty_hold_s), .initial = "10m", .values = "1m..30d", .least = 60, .most = 30 * DAY,
 	  .doc = "How long it waits." },
 	{ "penalty", "hammering", OPTION_NUMBER, FIELD(penalty_hammering), .initial = "40", .values = "5..100000 | 0", .least = 5, .most = 100000,
-	  .or_zero = true, .doc = "More attempts than this at one mail by one client within hammering-span are hammering. 0: they are not counted." },
+	  .or_zero = true, .doc = "More attempts than this at one mail by one client within hammering-span are hammering; those less "
+	  "than 5 seconds apart are one. 0: they are not counted." },
 	{ "penalty", "hammering-span", OPTION_SECONDS, FIELD(penalty_hammering_span_s), .initial = "1h", .values = "1m..24h", .least = 60, .most = DAY,
 	  .doc = "The time in which they count." },
 	{ "penalty", "hammering-hold", OPTION_SECONDS, FIELD(penalty_hammering_hold_s), .initial = "3d", .values = "1m..30d", .least = 60, .most = 30 * DAY,
@@ -178,6 +179,9 @@ static const struct option options[] = {
 	  .doc = "Whom greylagd becomes when it was started as root." },
 	{ "group", NULL, OPTION_TEXT, FIELD(group), .initial = "", .values = "name", .at_start = true, .check = optioncheck_plain,
 	  .doc = "Its group; empty: the user's." },
+	{ "learn", "trusted", OPTION_TEXT, FIELD(learn_trusted), .initial = "", .values = "text", .check = optioncheck_networks,
+	  .doc = "Relays of your own, or that forward to you, as addresses and prefixes with blanks between them: greylag learn looks "
+		 "behind them for who handed a mail over, and learns nothing about them. Loopback always belongs to them." },
 	{ "limit", "connections", OPTION_NUMBER, FIELD(limit_connections), .initial = "10000", .values = "10..1000000", .least = 10,
 	  .most = 1000000, .doc = "Policy connections at once; for one more the one that has been idle longest is closed." },
 	{ "limit", "in-flight", OPTION_NUMBER, FIELD(limit_in_flight), .initial = "10000", .values = "10..1000000", .least = 10,

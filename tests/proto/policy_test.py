@@ -41,6 +41,15 @@ def first_attempt_is_deferred(t):
 
 
 @test
+def rules_by_listener(t):
+    port = free_port()
+    d = t.daemon(f"listen policy tcp 127.0.0.1:{port}\nblock listener 127.0.0.1:{port}\nblock listener /other/ authenticated no\n"
+                 "test \"from 192.0.2.1 listener /run/other\" expect block")
+    check(ask_once(d.socket).startswith(GREYLISTED), "the UNIX socket")
+    check(ask_once(("127.0.0.1", port)).startswith("REJECT"), "the TCP socket")
+
+
+@test
 def retry_passes_with_header_once(t):
     d = t.daemon("greylist delay 1s")
     ask_once(d.socket)

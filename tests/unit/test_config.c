@@ -183,6 +183,25 @@ static void bad_lines(void **state)
 	buf_free(&findings);
 }
 
+/* A rule with too many look-ups leaves nothing behind for the rules after it. */
+static void too_many_lookups(void **state)
+{
+	struct buf findings = buf_heap(10000), text = buf_heap(10000);
+
+	(void)state;
+	for (unsigned line = 0; line < 3; line++) {
+		buf_adds(&text, "defer dnsbl");
+		for (unsigned i = 0; i < 40; i++)
+			buf_addf(&text, " l%u.example", i);
+		buf_adds(&text, " rate 1/1m\n");
+	}
+	assert_null(parse(buf_str(&text), &findings));
+	assert_non_null(strstr(buf_str(&findings), "f:1:7: error: too many"));
+	assert_non_null(strstr(buf_str(&findings), "f:3:7: error: too many"));
+	buf_free(&text);
+	buf_free(&findings);
+}
+
 /* All errors of a file are shown, not only the first; nonsense is cut off. */
 static void several_errors(void **state)
 {
@@ -424,7 +443,7 @@ int main(void)
 		cmocka_unit_test(good_lines), cmocka_unit_test(bad_lines), cmocka_unit_test(several_errors),
 		cmocka_unit_test(every_setting), cmocka_unit_test(values_and_origins),
 		cmocka_unit_test(listeners), cmocka_unit_test(warnings), cmocka_unit_test(lint),
-		cmocka_unit_test(lint_of_many), cmocka_unit_test(rule_tests),
+		cmocka_unit_test(lint_of_many), cmocka_unit_test(too_many_lookups), cmocka_unit_test(rule_tests),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
