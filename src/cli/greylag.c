@@ -10,7 +10,7 @@
 #define DEFAULT_SOCKET "/run/greylag/control"
 #define DEFAULT_POLICY "/run/greylag/policy"
 
-#define ENTRIES "[client|name|sender|recipient] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
+#define ENTRIES "[client|name|sender|recipient|domain] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
 	"    [--for 30d | --until DATE|never] [--shorten] [--comment TEXT] [--dry-run]"
 
 static const struct command {

@@ -2,7 +2,7 @@
 
 static const char *const words[LIST_KINDS] = {
 	[LIST_CLIENT] = "client", [LIST_NAME] = "name", [LIST_SENDER] = "sender", [LIST_RECIPIENT] = "recipient",
-	[LIST_PAIR] = "pair",
+	[LIST_PAIR] = "pair", [LIST_DOMAIN] = "domain",
 };
 
 const char *list_kind_word(enum list_kind kind)

@@ -221,7 +221,7 @@ static int read_filter(struct job *j, const json_t *arguments, struct buf *why)
 		return buf_fail(why, "the pattern is too long");
 	j->any_kind = !kind || !kind[0];
 	if (!j->any_kind && !list_kind_parse(span_of(kind), &j->kind))
-		return buf_fail(why, "not a client, name, sender or recipient");
+		return buf_fail(why, "not a client, name, sender, recipient or domain");
 	snprintf(j->list, sizeof j->list, "%s", list ? list : "");
 	snprintf(j->pattern, sizeof j->pattern, "%s", pattern ? pattern : "");
 	j->glob = strpbrk(j->pattern, "*?[") != NULL;

@@ -220,6 +220,13 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)
 		return -1;
+	const struct livingdomains_options domains = {
+		.loop = s->loop, .clock = s->clock, .store = s->store, .living = s->living,
+		.resolver = lookups_resolver(engine_lookups(s->engine)),
+	};
+	s->domains = livingdomains_new(&domains);
+	if (!s->domains)
+		return buf_fail(why, "out of memory");
 	s->started_at = clock_wall(s->clock);
 	loop_each_turn(s->loop, store_turn, s->store);
 	loop_each_turn(s->loop, flush_log, NULL);
@@ -253,6 +260,9 @@ bool server_stop(struct server *s)
 	notify_send("STOPPING=1");
 	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
 		listener_close(&s->listeners[i]);
+	/* Commands that wait for the DNS end with that. */
+	if (s->domains)
+		livingdomains_stop(s->domains);
 	unsigned left = close_waiting(s);
 	while (s->engine && left && clock_mono(&clock_system) < limit) {
 		loop_once(s->loop, 10);
@@ -261,6 +271,7 @@ bool server_stop(struct server *s)
 	conn_close_all(s);
 	greylistdconn_close_all(s);
 	bool ended = store_close(&s->store);
+	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
 	conn_reap(s);

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "engine/engine.h"
+#include "engine/livingdomains.h"
 #include "engine/livinglists.h"
 
 struct conn;
@@ -36,6 +37,7 @@ struct server {
 	struct engine *engine;
 	struct store *store;
 	struct livinglists *living;
+	struct livingdomains *domains;
 	struct names *names;
 	const char *config_path;
 	bool foreground;		/* log to stderr where the settings say syslog */

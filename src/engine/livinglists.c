@@ -237,6 +237,17 @@ bool livinglists_has(const struct livinglists *l, struct span list, const struct
 	return livingindex_match(l->index, list, r, clock_wall(l->clock), hit);
 }
 
+int64_t livinglists_until(const struct livinglists *l, struct span list, enum list_kind kind, struct span value)
+{
+	return livingindex_until(l->index, list, kind, value, clock_wall(l->clock));
+}
+
+bool livinglists_walk(const struct livinglists *l, enum list_kind kind, size_t *at, size_t most, livingindex_fn *fn,
+		      void *arg)
+{
+	return livingindex_walk(l->index, kind, at, most, clock_wall(l->clock), fn, arg);
+}
+
 const char *living_outcome_word(enum living_outcome o)
 {
 	static const char *const words[LIVING_OUTCOMES] = {

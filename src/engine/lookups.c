@@ -338,6 +338,11 @@ const struct dnslists *lookups_dnslists(const struct lookups *l)
 	return l->dnslists;
 }
 
+struct resolver *lookups_resolver(const struct lookups *l)
+{
+	return l->resolver;
+}
+
 unsigned lookups_pending(const struct lookups *l)
 {
 	return l->jobs;

@@ -98,6 +98,17 @@ static int read_pair(struct span text, struct buf *out, struct buf *why)
 	return read;
 }
 
+static int read_domain(struct span text, struct buf *out, struct buf *why)
+{
+	struct span name = without_final_dot(text);
+	struct netprefix p;
+
+	if (!nameset_name(name) || netprefix_parse(name, &p))
+		return refuse(why, text, "is no domain (letters beyond ASCII are written as xn--...)");
+	buf_addlower(out, name);
+	return 1;
+}
+
 int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struct buf *why)
 {
 	if (text.n > LIST_VALUE_MAX)
@@ -108,6 +119,7 @@ int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struc
 	case LIST_SENDER:
 	case LIST_RECIPIENT: return read_address(text, out, why);
 	case LIST_PAIR: return read_pair(text, out, why);
+	case LIST_DOMAIN: return read_domain(text, out, why);
 	}
 	return 0;
 }

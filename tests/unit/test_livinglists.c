@@ -434,6 +434,7 @@ static bool row_matches(const struct model *m, const struct request *r)
 			addrset_find(set, m->kind == LIST_SENDER ? r->sender : r->recipient);
 		break;
 	case LIST_PAIR:
+	case LIST_DOMAIN:
 		break;
 	}
 	wordset_free(&set);
