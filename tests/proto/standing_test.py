@@ -123,7 +123,7 @@ def amnesty(t):
     d.stop()
     d.start()
     equal(ask_once(d.socket, client_address="203.0.113.1", sender="x@y.example"), "DUNNO", "a restart does not end it")
-    check("amnesty: goes on" in d.logged(), "and says so")
+    wait_for(lambda: "amnesty: goes on" in d.logged(), "to say so")
     # An old store that was in use all the time needs none.
     e = t.daemon("reply text \"Greylisted %w\"", store="rocksdb", folder="old")
     equal(ask_once(e.socket), f"{DEFERRED} new")
