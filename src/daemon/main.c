@@ -124,7 +124,7 @@ static int start(struct server *s, struct config *config, struct buf *why)
 
 	if (config->settings.limit_connections + FILES_IN_RESERVE > files)
 		config->settings.limit_connections = files > FILES_IN_RESERVE + 16 ? files - FILES_IN_RESERVE : 16;
-	if (open_listeners(s, config, why) != 0 ||
+	if (server_watch_hangup(s, why) != 0 || open_listeners(s, config, why) != 0 ||
 	    (strcmp(config->settings.store_driver, "rocksdb") == 0 &&
 	     privileges_own_folder(config->settings.store_target, &config->settings, why) != 0) ||
 	    privileges_drop(&config->settings, why) != 0 || server_open_log(s, config, why) != 0) {

@@ -111,13 +111,19 @@ static void on_terminate(int signal, void *arg)
 	loop_stop(s->loop);
 }
 
+int server_watch_hangup(struct server *s, struct buf *why)
+{
+	if (loop_on_signal(s->loop, SIGHUP, on_hangup, s) != 0)
+		return buf_fail(why, "cannot watch signals");
+	return 0;
+}
+
 static int watch_signals(struct server *s, struct buf *why)
 {
 	signal(SIGPIPE, SIG_IGN);
 	/* A log or store file at its size limit gives an error, not an end. */
 	signal(SIGXFSZ, SIG_IGN);
-	if (loop_on_signal(s->loop, SIGHUP, on_hangup, s) != 0 ||
-	    loop_on_signal(s->loop, SIGTERM, on_terminate, s) != 0 ||
+	if (loop_on_signal(s->loop, SIGTERM, on_terminate, s) != 0 ||
 	    loop_on_signal(s->loop, SIGINT, on_terminate, s) != 0)
 		return buf_fail(why, "cannot watch signals");
 	return 0;

@@ -60,6 +60,9 @@ struct server {
 /* Opens the log that the settings name; also the way to reopen it after rotation. */
 int server_open_log(const struct server *s, const struct config *config, struct buf *why);
 
+/* A reload that is asked for from now on happens once the server runs. To be called
+ * before there are sockets, by which others see that it starts: SIGHUP would end it. */
+int server_watch_hangup(struct server *s, struct buf *why);
 /* Opens the store and builds the engine; config becomes the engine's, on
  * failure too. Listeners are already open. */
 int server_start(struct server *s, struct config *config, struct buf *why);

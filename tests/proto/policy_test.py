@@ -378,6 +378,21 @@ def reload_opens_and_closes_listeners(t):
 
 
 @test
+def a_reload_while_it_starts(t):
+    d = t.daemon(start=False, store="rocksdb")
+    for _ in range(5):
+        d.start(wait=False)
+        end = time.monotonic() + LIMIT
+        while not d.socket.exists() and time.monotonic() < end:
+            pass
+        d.send_signal(1)
+        wait_for(d.answers, "greylagd to serve all the same")
+        wait_for(lambda: "configuration reloaded" in d.logged(), "the reload")
+        equal(d.stop(), 0)
+        d.log.unlink()
+
+
+@test
 def log_is_reopened(t):
     d = t.daemon()
     ask_once(d.socket)
