@@ -9,7 +9,10 @@
 static const struct harness_driver drivers[] = {
 	{ "memory", .no_backup = "nothing" },
 	{ "rocksdb", .keeps = true, .files = true },
-	{ "valkey", .keeps = true, .server = true, .no_backup = "makes its own" },
+	{ "valkey", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
+	  .needs = "hiredis, and redis-server or valkey-server" },
+	{ "mariadb", .keeps = true, .there = harness_mariadb_there, .no_backup = "its own tools",
+	  .needs = "libmariadb, and mariadb-server" },
 };
 
 static int run_driver(const struct CMUnitTest *tests, size_t count, const struct harness_driver *row)
@@ -30,8 +33,8 @@ int harness_run_drivers(const struct CMUnitTest *tests, size_t count)
 	int failed = 0;
 
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-		if (drivers[i].server && !harness_server_there())
-			printf("valkey: skipped, needs hiredis, and redis-server or valkey-server\n");
+		if (drivers[i].there && !drivers[i].there())
+			printf("%s: skipped, needs %s\n", drivers[i].name, drivers[i].needs);
 		else
 			failed += run_driver(tests, count, &drivers[i]);
 	return failed;
@@ -67,6 +70,13 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		.driver = driver, .target = h->target, .loop = h->loop, .clock = &h->clock.clock,
 		.write_buffer_bytes = (uint64_t)1 << 20, .block_cache_bytes = (uint64_t)1 << 20,
 	};
+	if (!target && strcmp(driver, "mariadb") == 0) {
+		harness_mariadb_database(h->target, sizeof h->target);
+		h->options.user = "root";
+		h->drop = true;
+		if (store_init(&h->options, &h->why) != 0)
+			fail_msg("%s", buf_str(&h->why));
+	}
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -82,6 +92,8 @@ void harness_end(struct harness *h)
 	harness_close(h);
 	loop_free(&h->loop);
 	harness_server_stop(&h->server);
+	if (h->drop)
+		harness_mariadb_drop(h->target);
 	nftw(h->base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 

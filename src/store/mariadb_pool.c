@@ -1,0 +1,600 @@
+#include "store/mariadb_pool.h"
+
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "store/mariadb_run.h"
+#include "store/thread.h"
+
+#define BACKOFF_LEAST_MS 100
+#define BACKOFF_MOST_MS 5000
+#define STEADY_S 10		/* connections that held so long earn a quick return */
+#define TEXT_MAX 500
+
+enum queue { QUEUE_URGENT, QUEUE_PATIENT, QUEUES };
+enum trouble_kind { TROUBLE_AWAY, TROUBLE_WRITING, TROUBLE_READING, TROUBLES };
+
+struct list {
+	struct mariadb_job *first, **end;
+};
+
+struct worker {
+	struct mariadb_pool *pool;
+	pthread_t thread;
+	struct mariadb_link link;		/* the thread's own */
+	struct mariadb_scratch *scratch;	/* the same */
+	bool up;
+	bool idle;
+	unsigned epoch;				/* of its connection */
+	int fd;					/* of it; -1: none that could be shut down */
+	struct mariadb_job *job;		/* under way */
+};
+
+struct mariadb_pool {
+	struct mariadb_pool_options options;
+	struct loop_bell *bell;
+	_Atomic bool serving;
+	/* The rest is under the lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t work, turn, news;	/* for a job; to connect; for mariadb_pool_wait */
+	struct list queues[QUEUES], done;
+	unsigned queued[QUEUES];
+	unsigned patient;			/* such jobs that are under way */
+	unsigned idle, alive;
+	unsigned epoch;				/* connections of an earlier one are to be closed */
+	unsigned came_up;
+	unsigned server, tried;			/* which is next; how many failed since it was steady */
+	bool connecting, settled, ending;
+	unsigned backoff_ms;
+	uint64_t retry_ns, up_ns;
+	char trouble[TROUBLES][TEXT_MAX];	/* "": none */
+	char shown[TEXT_MAX];
+	struct worker workers[];
+};
+
+static void list_init(struct list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+static void list_add(struct list *l, struct mariadb_job *j)
+{
+	j->next = NULL;
+	*l->end = j;
+	l->end = &j->next;
+}
+
+static void list_cut(struct list *l, struct mariadb_job **at)
+{
+	struct mariadb_job *j = *at;
+
+	*at = j->next;
+	if (l->end == &j->next)
+		l->end = at;
+	j->next = NULL;
+}
+
+/* --- Trouble --------------------------------------------------------------- */
+
+static void add_server(const struct mariadb_pool *p, struct buf *out)
+{
+	buf_adds(out, "store mariadb ");
+	dbtarget_name(out, &p->options.where->target.servers[p->server]);
+}
+
+static void note_trouble(struct mariadb_pool *p, enum trouble_kind kind, const char *what, const char *detail)
+{
+	char now[TEXT_MAX];
+	struct buf text = BUF_ON(now);
+
+	add_server(p, &text);
+	buf_addf(&text, ": %s", what);
+	if (detail[0])
+		buf_addf(&text, ": %s", detail);
+	if (p->ending || strcmp(buf_str(&text), p->trouble[kind]) == 0)
+		return;
+	log_msg(LOG_LEVEL_ERROR, "%s", now);
+	memcpy(p->trouble[kind], now, sizeof now);
+}
+
+static void note_over(struct mariadb_pool *p, enum trouble_kind kind, const char *what)
+{
+	char now[TEXT_MAX];
+	struct buf text = BUF_ON(now);
+
+	if (!p->trouble[kind][0])
+		return;
+	add_server(p, &text);
+	log_msg(LOG_LEVEL_NOTICE, "%s: %s", buf_str(&text), what);
+	p->trouble[kind][0] = '\0';
+}
+
+/* --- Queues ---------------------------------------------------------------- */
+
+static enum queue queue_of(const struct mariadb_job *j)
+{
+	return j->kind == MARIADB_READ || j->kind == MARIADB_WRITE ? QUEUE_URGENT : QUEUE_PATIENT;
+}
+
+static void finish(struct mariadb_pool *p, struct mariadb_job *j, bool failed)
+{
+	j->failed = failed;
+	list_add(&p->done, j);
+	pthread_cond_broadcast(&p->news);
+	loop_bell_ring(p->bell);
+}
+
+static void fail_queued(struct mariadb_pool *p)
+{
+	for (unsigned q = 0; q < QUEUES; q++) {
+		struct mariadb_job *j = p->queues[q].first, *next;
+		list_init(&p->queues[q]);
+		p->queued[q] = 0;
+		for (; j; j = next) {
+			next = j->next;
+			finish(p, j, true);
+		}
+	}
+}
+
+/* Whether a write that the job must come after is queued or under way. */
+static bool blocked(const struct mariadb_pool *p, const struct mariadb_job *j)
+{
+	if (!j->after)
+		return false;
+	for (unsigned q = 0; q < QUEUES; q++)
+		for (const struct mariadb_job *o = p->queues[q].first; o; o = o->next)
+			if (o != j && o->seq && o->seq <= j->after)
+				return true;
+	for (unsigned i = 0; i < p->options.workers; i++) {
+		const struct mariadb_job *o = p->workers[i].job;
+		if (o && o->seq && o->seq <= j->after)
+			return true;
+	}
+	return false;
+}
+
+/* Patient jobs leave a worker to the others, where there are several. */
+static struct mariadb_job *take(struct mariadb_pool *p)
+{
+	unsigned patient_most = p->options.workers > 1 ? p->options.workers - 1 : 1;
+
+	for (unsigned q = 0; q < QUEUES; q++) {
+		if (q == QUEUE_PATIENT && p->patient >= patient_most)
+			break;
+		for (struct mariadb_job **at = &p->queues[q].first; *at; at = &(*at)->next) {
+			struct mariadb_job *j = *at;
+			if (blocked(p, j))
+				continue;
+			list_cut(&p->queues[q], at);
+			p->queued[q]--;
+			return j;
+		}
+	}
+	return NULL;
+}
+
+/* --- Connections ----------------------------------------------------------- */
+
+static void disconnect(struct worker *w)
+{
+	struct mariadb_pool *p = w->pool;
+
+	/* First, so that nobody shuts down what another file is by then. */
+	w->fd = -1;
+	w->up = false;
+	pthread_mutex_unlock(&p->lock);
+	mariadb_link_close(&w->link);
+	pthread_mutex_lock(&p->lock);
+}
+
+/* A connection, or an attempt at one, failed. Each server gets one chance at once;
+ * when all have failed there is a pause, and nothing is taken until one serves. */
+static void fall_back(struct mariadb_pool *p, bool next_server, bool hangs)
+{
+	uint64_t now = thread_now_ns();
+	unsigned servers = p->options.where->target.count, wait_ms = 0;
+
+	if (p->up_ns && now - p->up_ns > STEADY_S * (uint64_t)CLOCK_NS_PER_S) {
+		p->tried = 0;
+		p->backoff_ms = BACKOFF_LEAST_MS;
+	}
+	p->up_ns = 0;
+	if (next_server)
+		p->server = (p->server + 1) % servers;
+	if (p->tried++ >= servers) {
+		wait_ms = p->backoff_ms;
+		p->backoff_ms = wait_ms * 2 < BACKOFF_MOST_MS ? wait_ms * 2 : BACKOFF_MOST_MS;
+		p->settled = true;
+		pthread_cond_broadcast(&p->news);
+	}
+	p->retry_ns = now + wait_ms * (uint64_t)CLOCK_NS_PER_MS;
+	if (!wait_ms && !hangs)
+		return;
+	atomic_store(&p->serving, false);
+	fail_queued(p);
+}
+
+/* The worker's connection is lost, or to be left: the others' are suspect, too. */
+static void lose(struct worker *w, bool next_server)
+{
+	struct mariadb_pool *p = w->pool;
+
+	if (w->epoch == p->epoch) {
+		p->epoch++;
+		fall_back(p, next_server, false);
+	}
+	disconnect(w);
+	pthread_cond_broadcast(&p->work);
+}
+
+static void come_up(struct worker *w, unsigned epoch)
+{
+	struct mariadb_pool *p = w->pool;
+
+	w->up = true;
+	w->epoch = epoch;
+	if (epoch != p->epoch)
+		return;
+	note_over(p, TROUBLE_AWAY, "works again");
+	if (!atomic_load(&p->serving))
+		p->came_up++;
+	if (!p->up_ns)
+		p->up_ns = thread_now_ns();
+	p->settled = true;
+	atomic_store(&p->serving, true);
+	pthread_cond_broadcast(&p->news);
+	loop_bell_ring(p->bell);
+}
+
+static void read_password(struct mariadb_pool *p)
+{
+	char text[700];
+	struct buf why = BUF_ON(text);
+
+	/* It may have changed since the start, and the former may still be right. */
+	if (secret_read(p->options.where->password_file, p->options.where->password, &why) != 0)
+		log_msg(LOG_LEVEL_WARNING, "store mariadb: %s; the former password is used", buf_str(&why));
+}
+
+/* Without the lock, but alone: only one worker connects at a time. */
+static int try_connect(struct worker *w, unsigned server, struct buf *why)
+{
+	struct mariadb_pool *p = w->pool;
+
+	int connected = mariadb_link_connect(&w->link, p->options.where, server, why);
+	pthread_mutex_lock(&p->lock);
+	w->fd = connected == 0 ? mariadb_link_fd(&w->link) : -1;
+	bool ending = p->ending;
+	pthread_mutex_unlock(&p->lock);
+	return connected == 0 && !ending ? mariadb_link_greet(&w->link, p->options.where, why) : -1;
+}
+
+static void connect_worker(struct worker *w)
+{
+	struct mariadb_pool *p = w->pool;
+	char text[TEXT_MAX];
+	struct buf why = BUF_ON(text);
+	unsigned epoch = p->epoch, server = p->server;
+	bool again = p->tried > p->options.where->target.count;
+
+	p->connecting = true;
+	pthread_mutex_unlock(&p->lock);
+	if (again)
+		read_password(p);
+	int connected = try_connect(w, server, &why);
+	pthread_mutex_lock(&p->lock);
+	p->connecting = false;
+	if (connected == 0) {
+		come_up(w, epoch);
+	} else {
+		note_trouble(p, TROUBLE_AWAY, "cannot be reached", buf_str(&why));
+		fall_back(p, true, false);
+		disconnect(w);
+	}
+	pthread_cond_broadcast(&p->turn);
+}
+
+/* Connects when it is this worker's turn, otherwise waits. */
+static void get_connected(struct worker *w)
+{
+	struct mariadb_pool *p = w->pool;
+
+	if (w->up)
+		disconnect(w);
+	else if (p->connecting)
+		pthread_cond_wait(&p->turn, &p->lock);
+	else if (thread_now_ns() < p->retry_ns)
+		thread_wait_until(&p->turn, &p->lock, p->retry_ns);
+	else
+		connect_worker(w);
+}
+
+/* --- Workers --------------------------------------------------------------- */
+
+/* Figures that are refused stay as they were. */
+static void note_outcome(struct worker *w, const struct mariadb_job *j, enum mariadb_fault fault, const char *why)
+{
+	bool reading = j->kind == MARIADB_READ || j->kind == MARIADB_SCAN;
+	enum trouble_kind side = reading ? TROUBLE_READING : TROUBLE_WRITING;
+
+	switch (fault) {
+	case MARIADB_FINE:
+		if (j->kind != MARIADB_LOOK)
+			note_over(w->pool, side, reading ? "can be read again" : "can be written again");
+		break;
+	case MARIADB_RETRY:
+	case MARIADB_REFUSED:
+		if (j->kind != MARIADB_LOOK)
+			note_trouble(w->pool, side, reading ? "cannot be read" : "cannot be written", why);
+		break;
+	case MARIADB_LOST:
+	case MARIADB_UNFIT:
+		if (w->epoch == w->pool->epoch)
+			note_trouble(w->pool, TROUBLE_AWAY, fault == MARIADB_UNFIT ? "does not serve" : "connection lost", why);
+		break;
+	}
+}
+
+static void conclude(struct worker *w, struct mariadb_job *j, enum mariadb_fault fault, const char *why)
+{
+	struct mariadb_pool *p = w->pool;
+	bool cut = atomic_load(&j->abandoned), lost = fault == MARIADB_LOST || fault == MARIADB_UNFIT;
+
+	if (!cut)
+		note_outcome(w, j, fault, why);
+	if (lost)
+		lose(w, fault == MARIADB_UNFIT);
+	/* A server that was restarted costs no request; a write may have had its effect. */
+	if (lost && !cut && !j->again && j->kind == MARIADB_READ && atomic_load(&p->serving)) {
+		j->again = true;
+		list_add(&p->queues[QUEUE_URGENT], j);
+		p->queued[QUEUE_URGENT]++;
+		pthread_cond_broadcast(&p->work);
+		return;
+	}
+	finish(p, j, fault != MARIADB_FINE);
+}
+
+static void run_job(struct worker *w, struct mariadb_job *j)
+{
+	struct mariadb_pool *p = w->pool;
+	bool patient = queue_of(j) == QUEUE_PATIENT;
+	char text[TEXT_MAX];
+	struct buf why = BUF_ON(text);
+
+	w->job = j;
+	p->patient += patient;
+	pthread_mutex_unlock(&p->lock);
+	enum mariadb_fault fault = mariadb_run(&w->link, w->scratch, j, &why);
+	pthread_mutex_lock(&p->lock);
+	w->job = NULL;
+	p->patient -= patient;
+	conclude(w, j, fault, buf_str(&why));
+	/* What had to come after it, and what waits for a place of its kind. */
+	if (p->queued[QUEUE_URGENT] + p->queued[QUEUE_PATIENT])
+		pthread_cond_broadcast(&p->work);
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct mariadb_pool *p = w->pool;
+	struct mariadb_job *j;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->ending) {
+		if (!w->up || w->epoch != p->epoch) {
+			get_connected(w);
+		} else if ((j = take(p)) != NULL) {
+			run_job(w, j);
+		} else {
+			p->idle++;
+			pthread_cond_wait(&p->work, &p->lock);
+			p->idle--;
+		}
+	}
+	disconnect(w);
+	p->alive--;
+	pthread_cond_broadcast(&p->news);
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+/* --- Outside --------------------------------------------------------------- */
+
+bool mariadb_pool_serves(const struct mariadb_pool *p)
+{
+	return atomic_load(&p->serving);
+}
+
+unsigned mariadb_pool_came_up(struct mariadb_pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	unsigned times = p->came_up;
+	pthread_mutex_unlock(&p->lock);
+	return times;
+}
+
+unsigned mariadb_pool_room(struct mariadb_pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	unsigned queued = p->queued[QUEUE_URGENT] + p->queued[QUEUE_PATIENT];
+	unsigned room = p->idle > queued ? p->idle - queued : 0;
+	pthread_mutex_unlock(&p->lock);
+	return room;
+}
+
+void mariadb_pool_submit(struct mariadb_pool *p, struct mariadb_job *j)
+{
+	enum queue q = queue_of(j);
+
+	mariadb_job_seal(j);
+	pthread_mutex_lock(&p->lock);
+	if (atomic_load(&p->serving)) {
+		list_add(&p->queues[q], j);
+		p->queued[q]++;
+		pthread_cond_signal(&p->work);
+	} else {
+		finish(p, j, true);
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+static bool withdraw(struct mariadb_pool *p, const struct mariadb_job *j)
+{
+	enum queue q = queue_of(j);
+
+	for (struct mariadb_job **at = &p->queues[q].first; *at; at = &(*at)->next)
+		if (*at == j) {
+			list_cut(&p->queues[q], at);
+			p->queued[q]--;
+			return true;
+		}
+	return false;
+}
+
+static void cut_off(struct mariadb_pool *p, struct worker *w)
+{
+	if (w->fd >= 0)
+		shutdown(w->fd, SHUT_RDWR);
+	if (w->epoch != p->epoch)
+		return;
+	p->epoch++;
+	note_trouble(p, TROUBLE_AWAY, "no answer in time", "");
+	fall_back(p, true, true);
+	pthread_cond_broadcast(&p->work);
+}
+
+void mariadb_pool_give_up(struct mariadb_pool *p, struct mariadb_job *j)
+{
+	atomic_store(&j->abandoned, true);
+	pthread_mutex_lock(&p->lock);
+	if (withdraw(p, j))
+		finish(p, j, true);
+	for (unsigned i = 0; i < p->options.workers; i++)
+		if (p->workers[i].job == j)
+			cut_off(p, &p->workers[i]);
+	pthread_mutex_unlock(&p->lock);
+}
+
+struct mariadb_job *mariadb_pool_done(struct mariadb_pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	struct mariadb_job *jobs = p->done.first;
+	list_init(&p->done);
+	pthread_mutex_unlock(&p->lock);
+	return jobs;
+}
+
+bool mariadb_pool_wait(struct mariadb_pool *p, uint64_t until_ns)
+{
+	bool in_time = true;
+
+	pthread_mutex_lock(&p->lock);
+	bool settled = p->settled;
+	while (in_time && !p->done.first && p->settled == settled)
+		in_time = thread_wait_until(&p->news, &p->lock, until_ns);
+	pthread_mutex_unlock(&p->lock);
+	return in_time;
+}
+
+const char *mariadb_pool_health(struct mariadb_pool *p)
+{
+	static const enum trouble_kind order[] = { TROUBLE_WRITING, TROUBLE_READING };
+	const char *text = "";
+
+	pthread_mutex_lock(&p->lock);
+	if (!atomic_load(&p->serving))
+		text = p->trouble[TROUBLE_AWAY][0] ? p->trouble[TROUBLE_AWAY] : "store mariadb: not connected yet";
+	for (unsigned i = 0; !text[0] && i < sizeof order / sizeof *order; i++)
+		text = p->trouble[order[i]];
+	snprintf(p->shown, sizeof p->shown, "%s", text);
+	pthread_mutex_unlock(&p->lock);
+	return p->shown[0] ? p->shown : NULL;
+}
+
+/* --- Begin and end --------------------------------------------------------- */
+
+static int start_workers(struct mariadb_pool *p, struct buf *why)
+{
+	for (unsigned i = 0; i < p->options.workers; i++) {
+		struct worker *w = &p->workers[i];
+		*w = (struct worker){ .pool = p, .fd = -1, .scratch = mariadb_scratch_new() };
+		if (!w->scratch)
+			return buf_fail(why, "out of memory");
+		if (thread_start(&w->thread, work, w, why) != 0)
+			return -1;
+		pthread_mutex_lock(&p->lock);
+		p->alive++;
+		pthread_mutex_unlock(&p->lock);
+	}
+	return 0;
+}
+
+struct mariadb_pool *mariadb_pool_new(const struct mariadb_pool_options *options, struct buf *why)
+{
+	struct mariadb_pool *p = calloc(1, sizeof *p + options->workers * sizeof p->workers[0]);
+
+	if (!p) {
+		buf_fail(why, "out of memory");
+		return NULL;
+	}
+	p->options = *options;
+	p->backoff_ms = BACKOFF_LEAST_MS;
+	list_init(&p->queues[QUEUE_URGENT]);
+	list_init(&p->queues[QUEUE_PATIENT]);
+	list_init(&p->done);
+	pthread_mutex_init(&p->lock, NULL);
+	p->bell = loop_bell_new(options->loop, options->ring, options->arg, why);
+	if (!p->bell || thread_cond_init(&p->work, why) != 0 ||
+	    thread_cond_init(&p->turn, why) != 0 || thread_cond_init(&p->news, why) != 0 ||
+	    start_workers(p, why) != 0) {
+		if (mariadb_pool_end(p))
+			mariadb_pool_free(&p);
+		return NULL;
+	}
+	return p;
+}
+
+bool mariadb_pool_end(struct mariadb_pool *p)
+{
+	uint64_t until = thread_now_ns() + STORE_CLOSE_S * (uint64_t)CLOCK_NS_PER_S;
+	bool in_time = true;
+
+	pthread_mutex_lock(&p->lock);
+	p->ending = true;
+	atomic_store(&p->serving, false);
+	fail_queued(p);
+	for (unsigned i = 0; i < p->options.workers; i++)
+		if (p->workers[i].fd >= 0)
+			shutdown(p->workers[i].fd, SHUT_RDWR);
+	pthread_cond_broadcast(&p->work);
+	pthread_cond_broadcast(&p->turn);
+	while (p->alive && in_time)
+		in_time = thread_wait_until(&p->news, &p->lock, until);
+	unsigned alive = p->alive;
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; !alive && i < p->options.workers; i++)
+		if (p->workers[i].pool && p->workers[i].thread)
+			pthread_join(p->workers[i].thread, NULL);
+	return alive == 0;
+}
+
+void mariadb_pool_free(struct mariadb_pool **pool)
+{
+	struct mariadb_pool *p = *pool;
+
+	if (!p)
+		return;
+	for (unsigned i = 0; i < p->options.workers; i++)
+		mariadb_scratch_free(&p->workers[i].scratch);
+	loop_bell_free(&p->bell);
+	pthread_cond_destroy(&p->work);
+	pthread_cond_destroy(&p->turn);
+	pthread_cond_destroy(&p->news);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+	*pool = NULL;
+}
