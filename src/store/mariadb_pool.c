@@ -189,29 +189,48 @@ static void disconnect(struct worker *w)
 	pthread_mutex_lock(&p->lock);
 }
 
+static bool any_up(const struct mariadb_pool *p)
+{
+	for (unsigned i = 0; i < p->options.workers; i++)
+		if (p->workers[i].up && p->workers[i].epoch == p->epoch)
+			return true;
+	return false;
+}
+
+static void retry_after(struct mariadb_pool *p, bool at_once)
+{
+	unsigned wait_ms = at_once ? 0 : p->backoff_ms;
+
+	p->retry_ns = thread_now_ns() + wait_ms * (uint64_t)CLOCK_NS_PER_MS;
+	if (!at_once)
+		p->backoff_ms = wait_ms * 2 < BACKOFF_MOST_MS ? wait_ms * 2 : BACKOFF_MOST_MS;
+}
+
 /* A connection, or an attempt at one, failed. Each server gets one chance at once;
- * when all have failed there is a pause, and nothing is taken until one serves. */
+ * when all have failed there is a pause, and nothing is taken until one serves. As
+ * long as others are connected, they serve, and this is about one more only. */
 static void fall_back(struct mariadb_pool *p, bool next_server, bool hangs)
 {
-	uint64_t now = thread_now_ns();
-	unsigned servers = p->options.where->target.count, wait_ms = 0;
+	unsigned servers = p->options.where->target.count;
+	bool steady = p->up_ns && thread_now_ns() - p->up_ns > STEADY_S * (uint64_t)CLOCK_NS_PER_S;
 
-	if (p->up_ns && now - p->up_ns > STEADY_S * (uint64_t)CLOCK_NS_PER_S) {
+	if (any_up(p)) {
+		retry_after(p, false);
+		return;
+	}
+	if (steady) {
 		p->tried = 0;
 		p->backoff_ms = BACKOFF_LEAST_MS;
 	}
 	p->up_ns = 0;
 	if (next_server)
 		p->server = (p->server + 1) % servers;
-	if (p->tried++ >= servers) {
-		wait_ms = p->backoff_ms;
-		p->backoff_ms = wait_ms * 2 < BACKOFF_MOST_MS ? wait_ms * 2 : BACKOFF_MOST_MS;
-		p->settled = true;
-		pthread_cond_broadcast(&p->news);
-	}
-	p->retry_ns = now + wait_ms * (uint64_t)CLOCK_NS_PER_MS;
-	if (!wait_ms && !hangs)
+	bool all_failed = p->tried++ >= servers;
+	retry_after(p, !all_failed);
+	if (!all_failed && !hangs)
 		return;
+	p->settled |= all_failed;
+	pthread_cond_broadcast(&p->news);
 	atomic_store(&p->serving, false);
 	fail_queued(p);
 }

@@ -87,6 +87,18 @@ void harness_merge(struct harness *h, const char *key, struct record delta);
 void harness_remove(struct harness *h, const char *keys);
 enum store_status harness_backup(struct harness *h, const char *directory);
 
+/* The same of one attempt, whatever comes of it. */
+enum store_status harness_merge_one(struct harness *h, const char *key);
+enum store_status harness_get_one(struct harness *h, const char *key);
+
+void harness_assert_healthy(struct harness *h);
+/* Its health has that word. */
+void harness_assert_trouble(struct harness *h, const char *word);
+/* Each waits for at most 15 s. */
+void harness_wait_healthy(struct harness *h);
+void harness_wait_trouble(struct harness *h);
+void harness_wait_text(struct harness *h, const char *word);
+
 /* A whole scan in pages of limit rows, calling row for each; returns the count. */
 typedef void harness_row_fn(void *arg, struct span key, const struct record *r);
 unsigned harness_scan(struct harness *h, const char *prefix, unsigned limit, harness_row_fn *row, void *arg);
@@ -117,5 +129,7 @@ void harness_wait_census(struct harness *h);
 
 void harness_assert_record(const struct record *a, const struct record *b);
 uint64_t harness_random(uint64_t *state);
+/* Of values that a store can hold. */
+struct record harness_random_record(uint64_t *seed);
 
 #endif
