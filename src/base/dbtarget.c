@@ -85,7 +85,7 @@ int dbtarget_parse(struct span text, struct dbtarget *out, struct buf *why)
 	struct span servers = span_head(text, slash), database = span_from(text, slash + 1), server;
 
 	*out = (struct dbtarget){ 0 };
-	if (slash == text.n || servers.n == 0 || !good_database(database))
+	if (slash == text.n || servers.n == 0 || servers.p[servers.n - 1] == ',' || !good_database(database))
 		return buf_fail(why, "a server and the name of a database are needed, such as db.example.org/greylag");
 	memcpy(out->database, database.p, database.n);
 	while (span_cut(&servers, ',', &server)) {

@@ -21,9 +21,11 @@ command_fn cmd_status;					/* cmd_status.c */
 command_fn cmd_why;					/* cmd_why.c */
 command_fn cmd_show, cmd_dump, cmd_forget;		/* cmd_records.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
+command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)
+#define COMMAND_CONFIG "/etc/greylag/greylag.conf"
 
 /* Where the configuration's first policy listener is, as endpoint_parse reads it. */
 const char *command_policy_socket(char *out, size_t size);

@@ -93,6 +93,7 @@ struct store_options {
 	uint64_t block_cache_bytes;
 	uint64_t cap_total;		/* most records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;		/* the same per identity */
+	bool uncounted;			/* nobody asks how many wait: they are not counted, no cap holds */
 	unsigned later_ms;		/* how long deltas that nobody waits for may gather */
 	unsigned deadline_ms;		/* of a call to a server; 0: the driver's */
 	/* Of servers. NULL like "": none. */
