@@ -1,4 +1,6 @@
-"""Real MariaDB servers, alone or as the nodes of a Galera cluster, in folders of the test."""
+"""Real MariaDB servers, alone or as the nodes of a Galera cluster, in folders of the
+test. Debian's package mariadb-server would start a service, so it is not installed:
+the server itself is in mariadb-server-core, and the scripts are unpacked."""
 import os
 import pathlib
 import pwd
@@ -8,6 +10,7 @@ import subprocess
 import time
 
 from harness import Failure, Skip, free_port, wait_for
+from mta import unpack
 
 INSTALL, DAEMON, CLIENT = "/usr/bin/mariadb-install-db", "/usr/sbin/mariadbd", "/usr/bin/mariadb"
 GALERA = "/usr/lib/libgalera_smm.so", "/usr/lib/galera/libgalera_smm.so"
@@ -17,7 +20,7 @@ START = 60.0
 def need(galera=False):
     for program in (INSTALL, DAEMON, CLIENT):
         if not os.access(program, os.X_OK):
-            raise Skip("needs mariadb-server")
+            raise Skip("needs mariadb-server-core and mariadb-client-core")
     if galera and (not any(map(os.path.exists, GALERA)) or not shutil.which("rsync")):
         raise Skip("needs galera-4 and rsync")
 
@@ -40,6 +43,7 @@ class Server:
         self.folder.mkdir()
         self.socket = self.folder / "socket"
         self.options, self.process, self.user = list(options), None, user or whoami()
+        self.path = os.environ.get("PATH", "/usr/bin:/bin")
         shutil.copytree(data, self.folder / "data")
         if user:
             subprocess.run(["chown", "-R", user, self.folder], check=True)
@@ -50,7 +54,7 @@ class Server:
              f"--pid-file={self.folder}/pid", f"--user={self.user}", "--innodb-buffer-pool-size=48M",
              "--performance-schema=OFF", *self.options, *more],
             stdin=subprocess.DEVNULL, stdout=open(self.folder / "log", "ab"), stderr=subprocess.STDOUT,
-            start_new_session=True)
+            start_new_session=True, env={**os.environ, "PATH": self.path})
         end = time.monotonic() + START
         while not self.works("SELECT 1"):
             if time.monotonic() > end or self.process.poll() is not None:
@@ -76,7 +80,11 @@ class Server:
         return self.query(f"SHOW STATUS LIKE '{name}'").split()[-1]
 
     def send_signal(self, number):
+        """SIGSTOP returns when it stands."""
         self.process.send_signal(number)
+        stat = pathlib.Path(f"/proc/{self.process.pid}/stat")
+        if number == signal.SIGSTOP:
+            wait_for(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "T", "the server to stop")
 
     def kill(self):
         if self.process and self.process.poll() is None:
@@ -92,6 +100,12 @@ def alone(t):
     server = Server(t.folder / "db", t.folder / "fresh", "--skip-networking")
     t.at_end(server.kill)
     return server.start()
+
+
+def scripts():
+    """The folder of the tool that a node which joins gets its data with."""
+    found = shutil.which("wsrep_sst_rsync")
+    return pathlib.Path(found).parent if found else unpack("mariadb", ["mariadb-server"]) / "usr" / "bin"
 
 
 def node_options(provider, address, port, gossip, changes, data, weight):
@@ -118,8 +132,9 @@ def cluster(t, nodes=2):
     servers = []
     for i, row in enumerate(ports):
         options = node_options(provider, address, *row, nodes if i == 0 else 1)
-        node = Server(t.folder / f"node{i}", t.folder / "fresh", *options, user="mysql" if os.geteuid() == 0 else None)
+        node = Server(t.folder / f"node{i}", t.folder / "fresh", *options, user="nobody" if os.geteuid() == 0 else None)
         node.port = row[0]
+        node.path = f"{scripts()}:/usr/bin:/bin:/usr/sbin:/sbin"
         t.at_end(node.kill)
         node.start(*(["--wsrep-new-cluster"] if i == 0 else []))
         servers.append(node)

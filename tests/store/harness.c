@@ -12,7 +12,7 @@ static const struct harness_driver drivers[] = {
 	{ "valkey", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
 	  .needs = "hiredis, and redis-server or valkey-server" },
 	{ "mariadb", .keeps = true, .there = harness_mariadb_there, .no_backup = "its own tools",
-	  .needs = "libmariadb, and mariadb-server" },
+	  .needs = "libmariadb, mariadb-server-core and mariadb-client-core" },
 };
 
 static int run_driver(const struct CMUnitTest *tests, size_t count, const struct harness_driver *row)

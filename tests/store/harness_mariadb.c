@@ -140,7 +140,11 @@ void harness_mariadb_start(void)
 
 void harness_mariadb_signal(int signal_number)
 {
+	int status;
+
 	assert_int_equal(kill(server.pid, signal_number), 0);
+	if (signal_number == SIGSTOP)
+		assert_int_equal(waitpid(server.pid, &status, WUNTRACED), server.pid);
 }
 
 void harness_mariadb_ask(const char *sql)

@@ -617,6 +617,6 @@ int main(void)
 	if (harness_mariadb_there())
 		failed += cmocka_run_group_tests_name("mariadb, a server", with_server, NULL, NULL);
 	else
-		printf("mariadb: skipped, needs mariadb-server\n");
+		printf("mariadb: skipped, needs mariadb-server-core and mariadb-client-core\n");
 	return failed;
 }
