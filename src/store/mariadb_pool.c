@@ -21,10 +21,10 @@ struct list {
 struct worker {
 	struct mariadb_pool *pool;
 	pthread_t thread;
+	bool started;
 	struct mariadb_link link;		/* the thread's own */
 	struct mariadb_scratch *scratch;	/* the same */
 	bool up;
-	bool idle;
 	unsigned epoch;				/* of its connection */
 	int fd;					/* of it; -1: none that could be shut down */
 	struct mariadb_job *job;		/* under way */
@@ -536,20 +536,29 @@ const char *mariadb_pool_health(struct mariadb_pool *p)
 
 /* --- Begin and end --------------------------------------------------------- */
 
-static int start_workers(struct mariadb_pool *p, struct buf *why)
+/* All are there before the first begins, which looks at the others. */
+static int make_workers(struct mariadb_pool *p, struct buf *why)
 {
 	for (unsigned i = 0; i < p->options.workers; i++) {
-		struct worker *w = &p->workers[i];
-		*w = (struct worker){ .pool = p, .fd = -1, .scratch = mariadb_scratch_new() };
-		if (!w->scratch)
+		p->workers[i] = (struct worker){ .pool = p, .fd = -1, .scratch = mariadb_scratch_new() };
+		if (!p->workers[i].scratch)
 			return buf_fail(why, "out of memory");
-		if (thread_start(&w->thread, work, w, why) != 0)
-			return -1;
-		pthread_mutex_lock(&p->lock);
-		p->alive++;
-		pthread_mutex_unlock(&p->lock);
 	}
 	return 0;
+}
+
+static int start_workers(struct mariadb_pool *p, struct buf *why)
+{
+	int started = 0;
+
+	pthread_mutex_lock(&p->lock);
+	for (unsigned i = 0; started == 0 && i < p->options.workers; i++) {
+		started = thread_start(&p->workers[i].thread, work, &p->workers[i], why);
+		p->workers[i].started = started == 0;
+		p->alive += started == 0;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return started;
 }
 
 struct mariadb_pool *mariadb_pool_new(const struct mariadb_pool_options *options, struct buf *why)
@@ -569,7 +578,7 @@ struct mariadb_pool *mariadb_pool_new(const struct mariadb_pool_options *options
 	p->bell = loop_bell_new(options->loop, options->ring, options->arg, why);
 	if (!p->bell || thread_cond_init(&p->work, why) != 0 ||
 	    thread_cond_init(&p->turn, why) != 0 || thread_cond_init(&p->news, why) != 0 ||
-	    start_workers(p, why) != 0) {
+	    make_workers(p, why) != 0 || start_workers(p, why) != 0) {
 		if (mariadb_pool_end(p))
 			mariadb_pool_free(&p);
 		return NULL;
@@ -596,7 +605,7 @@ bool mariadb_pool_end(struct mariadb_pool *p)
 	unsigned alive = p->alive;
 	pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; !alive && i < p->options.workers; i++)
-		if (p->workers[i].pool && p->workers[i].thread)
+		if (p->workers[i].started)
 			pthread_join(p->workers[i].thread, NULL);
 	return alive == 0;
 }
