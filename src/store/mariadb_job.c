@@ -99,3 +99,26 @@ unsigned mariadb_job_find(const struct mariadb_job *j, struct span key, unsigned
 	*first = low;
 	return end - low;
 }
+
+void mariadb_list_init(struct mariadb_list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+void mariadb_list_add(struct mariadb_list *l, struct mariadb_job *j)
+{
+	j->next = NULL;
+	*l->end = j;
+	l->end = &j->next;
+}
+
+void mariadb_list_cut(struct mariadb_list *l, struct mariadb_job **at)
+{
+	struct mariadb_job *j = *at;
+
+	*at = j->next;
+	if (l->end == &j->next)
+		l->end = at;
+	j->next = NULL;
+}

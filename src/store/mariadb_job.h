@@ -83,4 +83,13 @@ void mariadb_job_order(struct mariadb_job *j, bool merge);
 /* Those of that key in `order`: *first the first, and how many. */
 unsigned mariadb_job_find(const struct mariadb_job *j, struct span key, unsigned *first);
 
+/* Jobs in a row. */
+struct mariadb_list {
+	struct mariadb_job *first, **end;
+};
+void mariadb_list_init(struct mariadb_list *l);
+void mariadb_list_add(struct mariadb_list *l, struct mariadb_job *j);
+/* Takes out the one that *at points to, a link of the list. */
+void mariadb_list_cut(struct mariadb_list *l, struct mariadb_job **at);
+
 #endif

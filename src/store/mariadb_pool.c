@@ -4,19 +4,15 @@
 
 #include "base/log.h"
 #include "store/mariadb_run.h"
+#include "store/mariadb_trouble.h"
 #include "store/thread.h"
 
 #define BACKOFF_LEAST_MS 100
 #define BACKOFF_MOST_MS 5000
 #define STEADY_S 10		/* connections that held so long earn a quick return */
-#define TEXT_MAX 500
+#define REASON_MAX 300
 
 enum queue { QUEUE_URGENT, QUEUE_PATIENT, QUEUES };
-enum trouble_kind { TROUBLE_AWAY, TROUBLE_WRITING, TROUBLE_READING, TROUBLES };
-
-struct list {
-	struct mariadb_job *first, **end;
-};
 
 struct worker {
 	struct mariadb_pool *pool;
@@ -37,7 +33,7 @@ struct mariadb_pool {
 	/* The rest is under the lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t work, turn, news;	/* for a job; to connect; for mariadb_pool_wait */
-	struct list queues[QUEUES], done;
+	struct mariadb_list queues[QUEUES], done;
 	unsigned queued[QUEUES];
 	unsigned patient;			/* such jobs that are under way */
 	unsigned idle, alive;
@@ -47,67 +43,21 @@ struct mariadb_pool {
 	bool connecting, settled, ending;
 	unsigned backoff_ms;
 	uint64_t retry_ns, up_ns;
-	char trouble[TROUBLES][TEXT_MAX];	/* "": none */
-	char shown[TEXT_MAX];
+	struct mariadb_trouble trouble;
 	struct worker workers[];
 };
 
-static void list_init(struct list *l)
-{
-	l->first = NULL;
-	l->end = &l->first;
-}
-
-static void list_add(struct list *l, struct mariadb_job *j)
-{
-	j->next = NULL;
-	*l->end = j;
-	l->end = &j->next;
-}
-
-static void list_cut(struct list *l, struct mariadb_job **at)
-{
-	struct mariadb_job *j = *at;
-
-	*at = j->next;
-	if (l->end == &j->next)
-		l->end = at;
-	j->next = NULL;
-}
-
 /* --- Trouble --------------------------------------------------------------- */
 
-static void add_server(const struct mariadb_pool *p, struct buf *out)
+static void note_trouble(struct mariadb_pool *p, enum mariadb_trouble_kind kind, const char *what, const char *detail)
 {
-	buf_adds(out, "store mariadb ");
-	dbtarget_name(out, &p->options.where->target.servers[p->server]);
+	if (!p->ending)
+		mariadb_trouble_note(&p->trouble, kind, &p->options.where->target.servers[p->server], what, detail);
 }
 
-static void note_trouble(struct mariadb_pool *p, enum trouble_kind kind, const char *what, const char *detail)
+static void note_over(struct mariadb_pool *p, enum mariadb_trouble_kind kind, const char *what)
 {
-	char now[TEXT_MAX];
-	struct buf text = BUF_ON(now);
-
-	add_server(p, &text);
-	buf_addf(&text, ": %s", what);
-	if (detail[0])
-		buf_addf(&text, ": %s", detail);
-	if (p->ending || strcmp(buf_str(&text), p->trouble[kind]) == 0)
-		return;
-	log_msg(LOG_LEVEL_ERROR, "%s", now);
-	memcpy(p->trouble[kind], now, sizeof now);
-}
-
-static void note_over(struct mariadb_pool *p, enum trouble_kind kind, const char *what)
-{
-	char now[TEXT_MAX];
-	struct buf text = BUF_ON(now);
-
-	if (!p->trouble[kind][0])
-		return;
-	add_server(p, &text);
-	log_msg(LOG_LEVEL_NOTICE, "%s: %s", buf_str(&text), what);
-	p->trouble[kind][0] = '\0';
+	mariadb_trouble_over(&p->trouble, kind, &p->options.where->target.servers[p->server], what);
 }
 
 /* --- Queues ---------------------------------------------------------------- */
@@ -120,7 +70,7 @@ static enum queue queue_of(const struct mariadb_job *j)
 static void finish(struct mariadb_pool *p, struct mariadb_job *j, bool failed)
 {
 	j->failed = failed;
-	list_add(&p->done, j);
+	mariadb_list_add(&p->done, j);
 	pthread_cond_broadcast(&p->news);
 	loop_bell_ring(p->bell);
 }
@@ -129,7 +79,7 @@ static void fail_queued(struct mariadb_pool *p)
 {
 	for (unsigned q = 0; q < QUEUES; q++) {
 		struct mariadb_job *j = p->queues[q].first, *next;
-		list_init(&p->queues[q]);
+		mariadb_list_init(&p->queues[q]);
 		p->queued[q] = 0;
 		for (; j; j = next) {
 			next = j->next;
@@ -167,7 +117,7 @@ static struct mariadb_job *take(struct mariadb_pool *p)
 			struct mariadb_job *j = *at;
 			if (blocked(p, j))
 				continue;
-			list_cut(&p->queues[q], at);
+			mariadb_list_cut(&p->queues[q], at);
 			p->queued[q]--;
 			return j;
 		}
@@ -256,7 +206,7 @@ static void come_up(struct worker *w, unsigned epoch)
 	w->epoch = epoch;
 	if (epoch != p->epoch)
 		return;
-	note_over(p, TROUBLE_AWAY, "works again");
+	note_over(p, MARIADB_AWAY, "works again");
 	if (!atomic_load(&p->serving))
 		p->came_up++;
 	if (!p->up_ns)
@@ -293,7 +243,7 @@ static int try_connect(struct worker *w, unsigned server, struct buf *why)
 static void connect_worker(struct worker *w)
 {
 	struct mariadb_pool *p = w->pool;
-	char text[TEXT_MAX];
+	char text[REASON_MAX];
 	struct buf why = BUF_ON(text);
 	unsigned epoch = p->epoch, server = p->server;
 	bool again = p->tried > p->options.where->target.count;
@@ -308,7 +258,7 @@ static void connect_worker(struct worker *w)
 	if (connected == 0) {
 		come_up(w, epoch);
 	} else {
-		note_trouble(p, TROUBLE_AWAY, "cannot be reached", buf_str(&why));
+		note_trouble(p, MARIADB_AWAY, "cannot be reached", buf_str(&why));
 		fall_back(p, true, false);
 		disconnect(w);
 	}
@@ -336,7 +286,7 @@ static void get_connected(struct worker *w)
 static void note_outcome(struct worker *w, const struct mariadb_job *j, enum mariadb_fault fault, const char *why)
 {
 	bool reading = j->kind == MARIADB_READ || j->kind == MARIADB_SCAN;
-	enum trouble_kind side = reading ? TROUBLE_READING : TROUBLE_WRITING;
+	enum mariadb_trouble_kind side = reading ? MARIADB_READING : MARIADB_WRITING;
 
 	switch (fault) {
 	case MARIADB_FINE:
@@ -351,7 +301,7 @@ static void note_outcome(struct worker *w, const struct mariadb_job *j, enum mar
 	case MARIADB_LOST:
 	case MARIADB_UNFIT:
 		if (w->epoch == w->pool->epoch)
-			note_trouble(w->pool, TROUBLE_AWAY, fault == MARIADB_UNFIT ? "does not serve" : "connection lost", why);
+			note_trouble(w->pool, MARIADB_AWAY, fault == MARIADB_UNFIT ? "does not serve" : "connection lost", why);
 		break;
 	}
 }
@@ -368,7 +318,7 @@ static void conclude(struct worker *w, struct mariadb_job *j, enum mariadb_fault
 	/* A server that was restarted costs no request; a write may have had its effect. */
 	if (lost && !cut && !j->again && j->kind == MARIADB_READ && atomic_load(&p->serving)) {
 		j->again = true;
-		list_add(&p->queues[QUEUE_URGENT], j);
+		mariadb_list_add(&p->queues[QUEUE_URGENT], j);
 		p->queued[QUEUE_URGENT]++;
 		pthread_cond_broadcast(&p->work);
 		return;
@@ -380,7 +330,7 @@ static void run_job(struct worker *w, struct mariadb_job *j)
 {
 	struct mariadb_pool *p = w->pool;
 	bool patient = queue_of(j) == QUEUE_PATIENT;
-	char text[TEXT_MAX];
+	char text[REASON_MAX];
 	struct buf why = BUF_ON(text);
 
 	w->job = j;
@@ -452,7 +402,7 @@ void mariadb_pool_submit(struct mariadb_pool *p, struct mariadb_job *j)
 	mariadb_job_seal(j);
 	pthread_mutex_lock(&p->lock);
 	if (atomic_load(&p->serving)) {
-		list_add(&p->queues[q], j);
+		mariadb_list_add(&p->queues[q], j);
 		p->queued[q]++;
 		pthread_cond_signal(&p->work);
 	} else {
@@ -467,7 +417,7 @@ static bool withdraw(struct mariadb_pool *p, const struct mariadb_job *j)
 
 	for (struct mariadb_job **at = &p->queues[q].first; *at; at = &(*at)->next)
 		if (*at == j) {
-			list_cut(&p->queues[q], at);
+			mariadb_list_cut(&p->queues[q], at);
 			p->queued[q]--;
 			return true;
 		}
@@ -481,7 +431,7 @@ static void cut_off(struct mariadb_pool *p, struct worker *w)
 	if (w->epoch != p->epoch)
 		return;
 	p->epoch++;
-	note_trouble(p, TROUBLE_AWAY, "no answer in time", "");
+	note_trouble(p, MARIADB_AWAY, "no answer in time", "");
 	fall_back(p, true, true);
 	pthread_cond_broadcast(&p->work);
 }
@@ -502,7 +452,7 @@ struct mariadb_job *mariadb_pool_done(struct mariadb_pool *p)
 {
 	pthread_mutex_lock(&p->lock);
 	struct mariadb_job *jobs = p->done.first;
-	list_init(&p->done);
+	mariadb_list_init(&p->done);
 	pthread_mutex_unlock(&p->lock);
 	return jobs;
 }
@@ -512,26 +462,28 @@ bool mariadb_pool_wait(struct mariadb_pool *p, uint64_t until_ns)
 	bool in_time = true;
 
 	pthread_mutex_lock(&p->lock);
-	bool settled = p->settled;
-	while (in_time && !p->done.first && p->settled == settled)
+	while (in_time && !p->done.first)
 		in_time = thread_wait_until(&p->news, &p->lock, until_ns);
 	pthread_mutex_unlock(&p->lock);
 	return in_time;
 }
 
-const char *mariadb_pool_health(struct mariadb_pool *p)
+void mariadb_pool_settle(struct mariadb_pool *p, uint64_t until_ns)
 {
-	static const enum trouble_kind order[] = { TROUBLE_WRITING, TROUBLE_READING };
-	const char *text = "";
+	bool in_time = true;
 
 	pthread_mutex_lock(&p->lock);
-	if (!atomic_load(&p->serving))
-		text = p->trouble[TROUBLE_AWAY][0] ? p->trouble[TROUBLE_AWAY] : "store mariadb: not connected yet";
-	for (unsigned i = 0; !text[0] && i < sizeof order / sizeof *order; i++)
-		text = p->trouble[order[i]];
-	snprintf(p->shown, sizeof p->shown, "%s", text);
+	while (in_time && !p->settled)
+		in_time = thread_wait_until(&p->news, &p->lock, until_ns);
 	pthread_mutex_unlock(&p->lock);
-	return p->shown[0] ? p->shown : NULL;
+}
+
+const char *mariadb_pool_health(struct mariadb_pool *p)
+{
+	pthread_mutex_lock(&p->lock);
+	const char *text = mariadb_trouble_health(&p->trouble, atomic_load(&p->serving));
+	pthread_mutex_unlock(&p->lock);
+	return text;
 }
 
 /* --- Begin and end --------------------------------------------------------- */
@@ -571,9 +523,9 @@ struct mariadb_pool *mariadb_pool_new(const struct mariadb_pool_options *options
 	}
 	p->options = *options;
 	p->backoff_ms = BACKOFF_LEAST_MS;
-	list_init(&p->queues[QUEUE_URGENT]);
-	list_init(&p->queues[QUEUE_PATIENT]);
-	list_init(&p->done);
+	mariadb_list_init(&p->queues[QUEUE_URGENT]);
+	mariadb_list_init(&p->queues[QUEUE_PATIENT]);
+	mariadb_list_init(&p->done);
 	pthread_mutex_init(&p->lock, NULL);
 	p->bell = loop_bell_new(options->loop, options->ring, options->arg, why);
 	if (!p->bell || thread_cond_init(&p->work, why) != 0 ||
@@ -596,7 +548,7 @@ bool mariadb_pool_end(struct mariadb_pool *p)
 	atomic_store(&p->serving, false);
 	fail_queued(p);
 	for (unsigned i = 0; i < p->options.workers; i++)
-		if (p->workers[i].fd >= 0)
+		if (p->workers[i].started && p->workers[i].fd >= 0)
 			shutdown(p->workers[i].fd, SHUT_RDWR);
 	pthread_cond_broadcast(&p->work);
 	pthread_cond_broadcast(&p->turn);

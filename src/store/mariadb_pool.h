@@ -41,9 +41,10 @@ void mariadb_pool_submit(struct mariadb_pool *p, struct mariadb_job *j);
 void mariadb_pool_give_up(struct mariadb_pool *p, struct mariadb_job *j);
 /* The jobs that are done, linked; they are the caller's again. */
 struct mariadb_job *mariadb_pool_done(struct mariadb_pool *p);
-/* Blocks until a job is done, or the first attempt to connect is over; false when
- * that time (CLOCK_MONOTONIC) came first. */
+/* Blocks until a job is done; false when that time (CLOCK_MONOTONIC) came first. */
 bool mariadb_pool_wait(struct mariadb_pool *p, uint64_t until_ns);
+/* Blocks until it serves, or all servers have failed once, or that time has come. */
+void mariadb_pool_settle(struct mariadb_pool *p, uint64_t until_ns);
 
 /* NULL, or what is wrong; the text stays until the next call. */
 const char *mariadb_pool_health(struct mariadb_pool *p);
