@@ -122,24 +122,29 @@ static int write_page(struct store_copy *c, struct page *p, struct buf *why)
 	return wait_for(c, p, c->to, "cannot write", why);
 }
 
+static int copy_page(struct store_copy *c, struct page *p, struct buf *why)
+{
+	if (read_page(c, p, why) != 0 || read_target(c, p, why) != 0 || write_page(c, p, why) != 0)
+		return -1;
+	if (c->progress)
+		c->progress(c);
+	return 0;
+}
+
 int store_copy(struct store_copy *c, struct buf *why)
 {
 	struct page *p = calloc(1, sizeof *p);
-	int result = p ? 0 : buf_fail(why, "out of memory");
+	int result;
 
-	if (p) {
-		p->scan = (struct store_scan){ .limit = PAGE, .records = p->records, .done = scan_done, .arg = p };
-		p->scan.from = buf_on(p->from, sizeof p->from);
-		p->scan.keys = buf_heap((size_t)PAGE * (KEY_MAX + 1));
-	}
-	do {
-		if (result != 0 || read_page(c, p, why) != 0 || read_target(c, p, why) != 0 || write_page(c, p, why) != 0)
-			result = -1;
-		else if (c->progress)
-			c->progress(c);
-	} while (result == 0 && p->scan.more);
-	if (p)
-		buf_free(&p->scan.keys);
+	if (!p)
+		return buf_fail(why, "out of memory");
+	p->scan = (struct store_scan){ .limit = PAGE, .records = p->records, .done = scan_done, .arg = p };
+	p->scan.from = buf_on(p->from, sizeof p->from);
+	p->scan.keys = buf_heap((size_t)PAGE * (KEY_MAX + 1));
+	do
+		result = copy_page(c, p, why);
+	while (result == 0 && p->scan.more);
+	buf_free(&p->scan.keys);
 	free(p);
 	return result;
 }

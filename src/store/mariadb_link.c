@@ -181,6 +181,7 @@ enum mariadb_fault mariadb_link_fault(unsigned error, const char *text, struct b
 	case ER_CHECKREAD:
 		return MARIADB_RETRY;
 	case ER_UNKNOWN_COM_ERROR:	/* a node that has lost its cluster */
+	case ER_ERROR_DURING_COMMIT:	/* one that is losing it */
 	case ER_SERVER_SHUTDOWN:
 	case ER_OPTION_PREVENTS_STATEMENT:	/* read only */
 	case ER_CON_COUNT_ERROR:

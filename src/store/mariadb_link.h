@@ -15,7 +15,7 @@ enum mariadb_fault {
 	MARIADB_REFUSED,	/* the statement had no effect, the connection is good */
 	MARIADB_RETRY,		/* the same: others were in the way, try again */
 	MARIADB_LOST,		/* the connection is gone; the statement may have had its effect */
-	MARIADB_UNFIT,		/* this server cannot serve now, another one may */
+	MARIADB_UNFIT,		/* like LOST: this server cannot serve now, another one may */
 };
 
 /* The library's MYSQL and MYSQL_STMT. Its header uses functions that ours ban, so

@@ -351,6 +351,7 @@ static void pause_ms(unsigned tried, const struct mariadb_job *j)
 
 enum mariadb_fault mariadb_run(struct mariadb_link *l, struct mariadb_scratch *s, struct mariadb_job *j, struct buf *why)
 {
+	bool reads = j->kind == MARIADB_READ || j->kind == MARIADB_SCAN;
 	enum mariadb_fault fault;
 
 	if (j->kind == MARIADB_READ || j->kind == MARIADB_REMOVE || j->kind == MARIADB_WRITE || j->kind == MARIADB_LATER)
@@ -359,6 +360,9 @@ enum mariadb_fault mariadb_run(struct mariadb_link *l, struct mariadb_scratch *s
 		fault = run_once(l, s, j, why);
 		if (fault != MARIADB_RETRY)
 			return fault;
+		/* Reading takes no locks: it is a node that cannot catch up with its cluster. */
+		if (reads)
+			return MARIADB_UNFIT;
 		if (tried == TRIES || atomic_load(&j->abandoned))
 			return MARIADB_REFUSED;
 		pause_ms(tried, j);

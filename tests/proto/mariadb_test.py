@@ -190,6 +190,23 @@ def copy_that_cannot(t):
     check("cannot be reached" in greylag(t, "store", "copy", f"rocksdb:{d.store_folder}", "mariadb:127.0.0.1:1/x", status=69), "away")
 
 
+@test
+def copy_as_the_owner(t):
+    """Root leaves no files that the daemon's user could not open."""
+    if os.geteuid() != 0:
+        raise Skip("needs root")
+    d = t.daemon(NEW, store="rocksdb")
+    ask_once(d.socket)
+    d.stop()
+    target = t.folder / "target"
+    target.mkdir()
+    t.folder.chmod(0o755)
+    subprocess.run(["chown", "-R", "nobody", target, d.store_folder], check=True)
+    wanted = target.stat().st_uid
+    equal(greylag(t, "store", "copy", f"rocksdb:{d.store_folder}", f"rocksdb:{target}"), "1 records, 1 written\n")
+    equal({f.stat().st_uid for folder in (target, d.store_folder) for f in folder.iterdir()}, {wanted}, "the owner")
+
+
 # --- Galera -----------------------------------------------------------------------
 
 @test
