@@ -4,6 +4,7 @@
 #include "store/thread.h"
 
 #define PAGE 500		/* most rows of one page, keys of one removal */
+#define LATER_AWAITED 4		/* most jobs MARIADB_LATER that a read waits for */
 #define PATIENT_LEAST_MS 5000	/* deadline of what no request waits for */
 
 /* --- Jobs ------------------------------------------------------------------ */
@@ -31,7 +32,8 @@ struct mariadb_job *mariadb_begin_job(struct mariadb *m, enum mariadb_kind kind)
 	m->free = j->next;
 	m->free_count--;
 	mariadb_job_begin(j, kind);
-	j->due_ns = thread_now_ns() + ms * (uint64_t)CLOCK_NS_PER_MS;
+	j->begun_ns = thread_now_ns();
+	j->due_ns = j->begun_ns + ms * (uint64_t)CLOCK_NS_PER_MS;
 	j->busy = true;
 	watch_over(m, j, ms);
 	return j;
@@ -55,18 +57,26 @@ void mariadb_submit(struct mariadb *m, struct mariadb_job **j)
 	mariadb_pool_submit(m->pool, job);
 }
 
+/* What has gathered for longest; NULL: nothing has. */
+static struct mariadb_job **oldest(struct mariadb *m)
+{
+	struct mariadb_job **gathering[] = { &m->writing, &m->reading[0], &m->reading[1], &m->later }, **found = NULL;
+
+	for (unsigned i = 0; i < sizeof gathering / sizeof *gathering; i++)
+		if (*gathering[i] && (!found || (*gathering[i])->begun_ns < (*found)->begun_ns))
+			found = gathering[i];
+	return found;
+}
+
 void mariadb_hand_over(struct mariadb *m, bool all)
 {
-	struct mariadb_job **gathering[] = { &m->writing, &m->reading[0], &m->reading[1], &m->later };
 	/* While away: it fails at once. */
 	bool at_once = all || !mariadb_pool_serves(m->pool);
 	unsigned room = at_once ? MARIADB_JOBS : mariadb_pool_room(m->pool);
+	struct mariadb_job **j;
 
-	for (unsigned i = 0; i < sizeof gathering / sizeof *gathering; i++)
-		if (*gathering[i] && room) {
-			mariadb_submit(m, gathering[i]);
-			room--;
-		}
+	for (; room && (j = oldest(m)) != NULL; room--)
+		mariadb_submit(m, j);
 }
 
 /* The job that gathers, with room for these; NULL: none is free. */
@@ -104,11 +114,13 @@ static size_t later_bit(struct span key)
 	return span_hash(key, 0) % MARIADB_LATER_BITS;
 }
 
+/* Whether a read had better wait for a delta that is on its way. In a flood of them it
+ * does not: it would wait for all, and what it then misses is less than a second old. */
 static bool maybe_later(const struct mariadb *m, struct span key)
 {
 	size_t bit = later_bit(key);
 
-	return m->later_jobs && (m->later_bits[bit / 64] >> bit % 64 & 1);
+	return m->later_jobs && m->later_jobs <= LATER_AWAITED && (m->later_bits[bit / 64] >> bit % 64 & 1);
 }
 
 enum store_status mariadb_get(struct store_driver *d, struct store_get *op)

@@ -38,7 +38,7 @@ struct mariadb_job {
 	struct mariadb_job *next;	/* in the pool's queue, or free */
 	uint64_t seq;			/* of a job that writes: its number. 0: others */
 	uint64_t after;			/* waits until no write with a number up to this is under way */
-	uint64_t due_ns;		/* given up then */
+	uint64_t begun_ns, due_ns;	/* since when it gathers; when it is given up */
 	bool busy;			/* not free */
 	bool failed;			/* out */
 	bool again;			/* its connection was lost once */

@@ -105,23 +105,49 @@ static bool blocked(const struct mariadb_pool *p, const struct mariadb_job *j)
 	return false;
 }
 
+static struct mariadb_job *take_at(struct mariadb_pool *p, enum queue q, struct mariadb_job **at)
+{
+	struct mariadb_job *j = *at;
+
+	mariadb_list_cut(&p->queues[q], at);
+	p->queued[q]--;
+	return j;
+}
+
+/* A patient write that an urgent job must come after goes before the urgent ones
+ * behind that. */
+static struct mariadb_job *take_blocker(struct mariadb_pool *p, const struct mariadb_job *blocked_one)
+{
+	for (struct mariadb_job **at = &p->queues[QUEUE_PATIENT].first; *at; at = &(*at)->next)
+		if ((*at)->seq && (*at)->seq <= blocked_one->after)
+			return take_at(p, QUEUE_PATIENT, at);
+	return NULL;
+}
+
+static struct mariadb_job *take_urgent(struct mariadb_pool *p)
+{
+	struct mariadb_job *j;
+
+	for (struct mariadb_job **at = &p->queues[QUEUE_URGENT].first; *at; at = &(*at)->next) {
+		if (!blocked(p, *at))
+			return take_at(p, QUEUE_URGENT, at);
+		if ((j = take_blocker(p, *at)) != NULL)
+			return j;
+	}
+	return NULL;
+}
+
 /* Patient jobs leave a worker to the others, where there are several. */
 static struct mariadb_job *take(struct mariadb_pool *p)
 {
 	unsigned patient_most = p->options.workers > 1 ? p->options.workers - 1 : 1;
+	struct mariadb_job *j = take_urgent(p);
 
-	for (unsigned q = 0; q < QUEUES; q++) {
-		if (q == QUEUE_PATIENT && p->patient >= patient_most)
-			break;
-		for (struct mariadb_job **at = &p->queues[q].first; *at; at = &(*at)->next) {
-			struct mariadb_job *j = *at;
-			if (blocked(p, j))
-				continue;
-			mariadb_list_cut(&p->queues[q], at);
-			p->queued[q]--;
-			return j;
-		}
-	}
+	if (j || p->patient >= patient_most)
+		return j;
+	for (struct mariadb_job **at = &p->queues[QUEUE_PATIENT].first; *at; at = &(*at)->next)
+		if (!blocked(p, *at))
+			return take_at(p, QUEUE_PATIENT, at);
 	return NULL;
 }
 
@@ -217,16 +243,6 @@ static void come_up(struct worker *w, unsigned epoch)
 	loop_bell_ring(p->bell);
 }
 
-static void read_password(struct mariadb_pool *p)
-{
-	char text[700];
-	struct buf why = BUF_ON(text);
-
-	/* It may have changed since the start, and the former may still be right. */
-	if (secret_read(p->options.where->password_file, p->options.where->password, &why) != 0)
-		log_msg(LOG_LEVEL_WARNING, "store mariadb: %s; the former password is used", buf_str(&why));
-}
-
 /* Without the lock, but alone: only one worker connects at a time. */
 static int try_connect(struct worker *w, unsigned server, struct buf *why)
 {
@@ -251,7 +267,7 @@ static void connect_worker(struct worker *w)
 	p->connecting = true;
 	pthread_mutex_unlock(&p->lock);
 	if (again)
-		read_password(p);
+		mariadb_where_password(p->options.where);
 	int connected = try_connect(w, server, &why);
 	pthread_mutex_lock(&p->lock);
 	p->connecting = false;

@@ -298,7 +298,7 @@ static int read_figures(struct mariadb_link *l, struct mariadb_job *j, struct bu
 {
 	static const char table[] = "SELECT table_rows, data_length + index_length FROM information_schema.tables "
 				    "WHERE table_schema = DATABASE() AND table_name = 'greylag_records'";
-	static const char rows[] = "SELECT COUNT(*) FROM (SELECT 1 FROM greylag_records LIMIT " TEXT_OF(COUNTED) ") AS some";
+	static const char rows[] = "SELECT COUNT(*) FROM (SELECT 1 FROM greylag_records LIMIT " TEXT_OF(COUNTED) ") AS counted";
 	static const char pool[] = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_bytes_data'";
 	uint64_t sizes[2] = { 0 }, counted = 0, memory[2] = { 0 };
 

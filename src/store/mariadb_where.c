@@ -1,5 +1,7 @@
 #include "store/mariadb_where.h"
 
+#include "base/log.h"
+
 static bool copy(char *to, size_t size, const char *from)
 {
 	size_t n = from ? strlen(from) : 0;
@@ -26,4 +28,13 @@ int mariadb_where_read(struct mariadb_where *w, const struct store_options *opti
 	if (secret_read(w->password_file, w->password, &reason) != 0)
 		return buf_fail(why, "store mariadb: %s", buf_str(&reason));
 	return 0;
+}
+
+void mariadb_where_password(struct mariadb_where *w)
+{
+	char text[700];
+	struct buf why = BUF_ON(text);
+
+	if (secret_read(w->password_file, w->password, &why) != 0)
+		log_msg(LOG_LEVEL_WARNING, "store mariadb: %s; the former password is used", buf_str(&why));
 }

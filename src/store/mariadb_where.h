@@ -17,5 +17,7 @@ struct mariadb_where {
 
 /* 0, or -1 with a reason. Copies. */
 int mariadb_where_read(struct mariadb_where *w, const struct store_options *options, struct buf *why);
+/* Reads the password's file anew; without success the former password stays. */
+void mariadb_where_password(struct mariadb_where *w);
 
 #endif
