@@ -32,9 +32,11 @@ command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_expect, cmd_unlist;	/
 command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
+command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)
+#define COMMAND_CONFIG "/etc/greylag/greylag.conf"
 
 /* Opens the control socket of the options or of the configuration; see client_open. */
 int command_open(struct client *c, const struct arguments *a);

@@ -6,7 +6,6 @@
 #include "cli/command.h"
 #include "config/config.h"
 
-#define DEFAULT_CONFIG "/etc/greylag/greylag.conf"
 #define DEFAULT_SOCKET "/run/greylag/control"
 #define DEFAULT_POLICY "/run/greylag/policy"
 
@@ -39,6 +38,7 @@ static const struct command {
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
+	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store },
 	{ "version", "", "the daemon's version", 0, 0, cmd_version },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -84,7 +84,7 @@ static void ignore_finding(struct diag *d, enum diag_severity severity, const ch
 static void find_listener(enum listen_kind kind, char *out, size_t size)
 {
 	struct diag diag = { .report = ignore_finding };
-	struct config *config = config_load(DEFAULT_CONFIG, &diag);
+	struct config *config = config_load(COMMAND_CONFIG, &diag);
 
 	for (unsigned i = 0; config && i < config->listen_count; i++) {
 		const struct listen_spec *l = &config->listens[i];
@@ -222,7 +222,7 @@ static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
 
-	if (command->run == cmd_ask || command->run == cmd_learn)
+	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 

@@ -86,7 +86,8 @@ static void confine(const struct config *config)
 {
 	static const char *const system_files[] = { "/etc", "/usr", "/lib", "/lib64", "/proc", "/sys/devices/system/cpu",
 						    "/run/systemd", NULL };
-	char texts[CONFIG_LISTEN_MAX + 3][CONFIG_TEXT_MAX], problem[200];
+	const char *const read_later[] = { config->settings.store_password_file, config->settings.store_tls_ca };
+	char texts[CONFIG_LISTEN_MAX + 5][CONFIG_TEXT_MAX], problem[200];
 	const char *writable[CONFIG_LISTEN_MAX + 6], *readable[16];
 	struct buf why = buf_on(problem, sizeof problem);
 	unsigned n = 0, r = 0;
@@ -95,8 +96,14 @@ static void confine(const struct config *config)
 		readable[r] = system_files[r];
 	struct buf folder = buf_on(texts[n], sizeof texts[n]);
 	readable[r++] = folder_of(&folder, config->path);
-	readable[r] = NULL;
 	unsigned text = 1;
+	for (unsigned i = 0; i < sizeof read_later / sizeof *read_later; i++) {
+		folder = buf_on(texts[text], sizeof texts[text]);
+		if (read_later[i][0])
+			readable[r++] = folder_of(&folder, read_later[i]);
+		text++;
+	}
+	readable[r] = NULL;
 	if (strcmp(config->settings.store_driver, "rocksdb") == 0)
 		writable[n++] = config->settings.store_target;
 	if (config->settings.log_target == LOG_TO_FILE) {

@@ -18,6 +18,8 @@ struct store_driver {
 
 struct store_ops {
 	const char *name;
+	/* See store_init; may block. NULL: nothing is to be made. */
+	int (*init)(const struct store_options *options, struct buf *why);
 	/* The options live as long as the driver. NULL with text in why. */
 	struct store_driver *(*open)(struct store *store, const struct store_options *options,
 				     struct buf *why);
@@ -53,6 +55,7 @@ struct store_ops {
 extern const struct store_ops store_memory_ops;
 extern const struct store_ops store_rocksdb_ops;
 extern const struct store_ops store_valkey_ops;
+extern const struct store_ops store_mariadb_ops;
 extern const struct store_ops store_failing_ops;
 
 /* Completion of a pending operation: counts it and calls its done. */

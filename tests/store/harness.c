@@ -9,7 +9,10 @@
 static const struct harness_driver drivers[] = {
 	{ "memory", .no_backup = "nothing" },
 	{ "rocksdb", .keeps = true, .files = true },
-	{ "valkey", .keeps = true, .server = true, .no_backup = "makes its own" },
+	{ "valkey", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
+	  .needs = "hiredis, and redis-server or valkey-server" },
+	{ "mariadb", .keeps = true, .there = harness_mariadb_there, .no_backup = "its own tools",
+	  .needs = "libmariadb, mariadb-server-core and mariadb-client-core" },
 };
 
 static int run_driver(const struct CMUnitTest *tests, size_t count, const struct harness_driver *row)
@@ -30,8 +33,8 @@ int harness_run_drivers(const struct CMUnitTest *tests, size_t count)
 	int failed = 0;
 
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-		if (drivers[i].server && !harness_server_there())
-			printf("valkey: skipped, needs hiredis, and redis-server or valkey-server\n");
+		if (drivers[i].there && !drivers[i].there())
+			printf("%s: skipped, needs %s\n", drivers[i].name, drivers[i].needs);
 		else
 			failed += run_driver(tests, count, &drivers[i]);
 	return failed;
@@ -67,6 +70,13 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		.driver = driver, .target = h->target, .loop = h->loop, .clock = &h->clock.clock,
 		.write_buffer_bytes = (uint64_t)1 << 20, .block_cache_bytes = (uint64_t)1 << 20,
 	};
+	if (!target && strcmp(driver, "mariadb") == 0) {
+		harness_mariadb_database(h->target, sizeof h->target);
+		h->options.user = "root";
+		h->drop = true;
+		if (store_init(&h->options, &h->why) != 0)
+			fail_msg("%s", buf_str(&h->why));
+	}
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -82,6 +92,8 @@ void harness_end(struct harness *h)
 	harness_close(h);
 	loop_free(&h->loop);
 	harness_server_stop(&h->server);
+	if (h->drop)
+		harness_mariadb_drop(h->target);
 	nftw(h->base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -259,6 +271,67 @@ unsigned harness_scan(struct harness *h, const char *prefix, unsigned limit, har
 	return count;
 }
 
+/* --- Servers that go and come ---------------------------------------------- */
+
+enum store_status harness_merge_one(struct harness *h, const char *key)
+{
+	struct record delta = harness_attempt(HARNESS_NOW);
+
+	return harness_try_merge(h, span_of(key), &delta, true);
+}
+
+enum store_status harness_get_one(struct harness *h, const char *key)
+{
+	struct record got;
+	bool found;
+
+	return harness_try_get(h, span_of(key), &found, &got);
+}
+
+void harness_assert_healthy(struct harness *h)
+{
+	const char *health = store_health(h->store);
+
+	if (health)
+		fail_msg("%s", health);
+}
+
+void harness_assert_trouble(struct harness *h, const char *word)
+{
+	const char *health = store_health(h->store);
+
+	if (!health || !strstr(health, word))
+		fail_msg("\"%s\" is not in: %s", word, health ? health : "(healthy)");
+}
+
+void harness_wait_healthy(struct harness *h)
+{
+	uint64_t until = harness_now_ms() + 15000;
+
+	while (store_health(h->store) && harness_now_ms() < until)
+		harness_turn(h);
+	harness_assert_healthy(h);
+}
+
+void harness_wait_text(struct harness *h, const char *word)
+{
+	uint64_t until = harness_now_ms() + 15000;
+	const char *health;
+
+	while ((!(health = store_health(h->store)) || !strstr(health, word)) && harness_now_ms() < until)
+		harness_turn(h);
+	harness_assert_trouble(h, word);
+}
+
+void harness_wait_trouble(struct harness *h)
+{
+	uint64_t until = harness_now_ms() + 15000;
+
+	while (!store_health(h->store) && harness_now_ms() < until)
+		harness_turn(h);
+	assert_non_null(store_health(h->store));
+}
+
 /* --- Floods ---------------------------------------------------------------- */
 
 void harness_flood_begin(struct harness_flood *f, unsigned most)
@@ -368,4 +441,30 @@ uint64_t harness_random(uint64_t *state)
 	*state ^= *state >> 7;
 	*state ^= *state << 17;
 	return *state;
+}
+
+/* Mostly small numbers, which meet, and the greatest of each field. */
+static uint64_t random_value(uint64_t *seed, uint64_t most)
+{
+	switch (harness_random(seed) % 6) {
+	case 0: return 0;
+	case 1: return most;
+	case 2: return most - harness_random(seed) % 3;
+	case 3: return harness_random(seed) % (most + 1);
+	default: return harness_random(seed) % 5;
+	}
+}
+
+struct record harness_random_record(uint64_t *seed)
+{
+	const uint64_t time = ((uint64_t)1 << 40) - 1, count = ((uint64_t)1 << 48) - 1;
+
+	return (struct record){
+		.generation = (uint32_t)(harness_random(seed) % 8 ? harness_random(seed) % 2 : random_value(seed, UINT32_MAX)),
+		.first_seen = (int64_t)random_value(seed, time), .last_seen = (int64_t)random_value(seed, time),
+		.passed_at = (int64_t)random_value(seed, time), .expires = (int64_t)random_value(seed, time),
+		.blocked = random_value(seed, count), .passed = random_value(seed, count),
+		.held_until = (int64_t)random_value(seed, time), .held_for = (uint8_t)(harness_random(seed) % HOLD_COUNT),
+		.strikes = (uint32_t)random_value(seed, UINT16_MAX),
+	};
 }
