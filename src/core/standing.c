@@ -116,6 +116,11 @@ static int64_t hold(struct judging *j, enum hold cause, int64_t hold_s)
 
 	if (hold_s == 0)
 		return 0;
+	/* Several recipients of one mail, or a burst of mails, are one offence. */
+	bool together = record_held(&f->record, j->now) && (uint8_t)cause <= f->record.held_for &&
+			j->now - f->record.last_seen < PENALTY_TOGETHER_S;
+	if (together)
+		return f->record.held_until - j->now;
 	if (is_spared(j)) {
 		judging_write(j, KEY_SLOT_ALLOWED, (struct record){
 			.generation = judging_record(j, KEY_SLOT_ALLOWED)->record.generation, .strikes = 1 }, false);
