@@ -23,7 +23,7 @@ static bool parse_text(struct span s, struct netaddr *out)
 	return true;
 }
 
-static void fold_mapped(struct netaddr *a)
+void netaddr_unmap(struct netaddr *a)
 {
 	if (a->family != 6 || memcmp(a->bytes, mapped, sizeof mapped) != 0)
 		return;
@@ -53,7 +53,7 @@ bool netaddr_parse(struct span s, struct netaddr *out)
 		return false;
 	if (scope < s.n && (a.family != 6 || scope + 1 == s.n))
 		return false;
-	fold_mapped(&a);
+	netaddr_unmap(&a);
 	*out = a;
 	return true;
 }
@@ -131,7 +131,7 @@ bool netprefix_parse(struct span s, struct netprefix *out)
 	if (slash < s.n && !span_uint(span_from(s, slash + 1), bits, &bits))
 		return false;
 	if (a.family == 6 && bits >= 96) {
-		fold_mapped(&a);
+		netaddr_unmap(&a);
 		if (a.family == 4)
 			bits -= 96;
 	}

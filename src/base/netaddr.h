@@ -28,6 +28,8 @@ static inline unsigned netaddr_width(const struct netaddr *a)
  * brackets or a scope id ("%eth0", dropped). IPv4-mapped IPv6 becomes IPv4.
  * False, *out untouched, on anything else. */
 bool netaddr_parse(struct span s, struct netaddr *out);
+/* IPv4-mapped IPv6 (::ffff:a.b.c.d) becomes IPv4; others stay. */
+void netaddr_unmap(struct netaddr *a);
 
 /* Canonical text: dotted quad or RFC 5952. */
 void netaddr_add(struct buf *b, const struct netaddr *a);

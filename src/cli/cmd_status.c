@@ -62,6 +62,22 @@ static void print_trouble(const json_t *server)
 	}
 }
 
+static void print_dns(const json_t *dns)
+{
+	const json_t *lists = json_object_get(dns, "lists"), *l;
+	struct shown a, b, c;
+	size_t i;
+
+	if (output_number(dns, "queries") == 0)
+		return;
+	output_line("dns", "%s questions, %s answered from memory, %s without an answer", count(&a, output_number(dns, "queries")),
+		    count(&b, output_number(dns, "remembered")),
+		    count(&c, output_number(dns, "failures") + output_number(dns, "timeouts")));
+	json_array_foreach(lists, i, l)
+		output_line("", "%s %s: %s%s%s", output_text(l, "kind"), output_text(l, "zone"), output_text(l, "health"),
+			    output_text(l, "why")[0] ? ", " : "", output_text(l, "why"));
+}
+
 static void print_verdicts(const json_t *row)
 {
 	const json_t *verdicts = json_object_get(row, "verdicts"), *v;
@@ -80,6 +96,7 @@ static void print_verdicts(const json_t *row)
 static void print(const json_t *row, void *arg)
 {
 	const json_t *latency = json_object_get(row, "latency_us"), *server = json_object_get(row, "server");
+	const json_t *lists = json_object_get(row, "lists");
 	struct shown a, b, c;
 
 	(void)arg;
@@ -95,8 +112,13 @@ static void print(const json_t *row, void *arg)
 		output_line("delayed", "%s first passes, %s on average", count(&a, output_number(row, "delayed")),
 			    duration(&b, output_number(row, "delayed_mean_s")));
 	print_store(json_object_get(row, "store"));
+	if (output_number(lists, "entries"))
+		output_line("lists", "%s entries", count(&a, output_number(lists, "entries")));
 	if (json_is_false(json_object_get(row, "clock_trusted")))
 		output_line("clock", "was set: nothing is removed as expired for a day");
+	print_dns(json_object_get(row, "dns"));
+	if (output_text(row, "amnesty_until")[0])
+		output_line("amnesty", "nothing is delayed until %s", output_text(row, "amnesty_until"));
 	print_trouble(server);
 	print_verdicts(row);
 }

@@ -1,5 +1,6 @@
 /* greylag(1): finds the command, its options and the daemon. */
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 
 #include "cli/command.h"
@@ -8,19 +9,32 @@
 #define DEFAULT_SOCKET "/run/greylag/control"
 #define DEFAULT_POLICY "/run/greylag/policy"
 
+#define ENTRIES "[client|name|sender|recipient|domain] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
+	"    [--for 30d | --until DATE|never] [--shorten] [--comment TEXT] [--dry-run]"
+
 static const struct command {
 	const char *name, *usage, *help;
 	int least, most;		/* words after the command */
 	command_fn *run;
 } commands[] = {
 	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status },
-	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S]",
+	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S] [--with ATTRIBUTE=VALUE]...",
 	  "what would be decided now, and why", 3, 3, cmd_why },
 	{ "ask", "--client A --sender S --recipient R [--name N] [--helo H] [--stage S]",
 	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask },
 	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
 	{ "dump", "", "all records", 0, 0, cmd_dump },
 	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
+	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow },
+	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block },
+	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap },
+	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist },
+	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect },
+	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist },
+	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists },
+	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
+	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
+	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
@@ -93,6 +107,13 @@ static const char *find_socket(char *out, size_t size)
 	return out;
 }
 
+int command_open(struct client *c, const struct arguments *a)
+{
+	char path[200];
+
+	return client_open(c, a->socket ? a->socket : find_socket(path, sizeof path));
+}
+
 const char *command_policy_socket(char *out, size_t size)
 {
 	snprintf(out, size, "%s", DEFAULT_POLICY);
@@ -134,18 +155,34 @@ int command_run(struct client *c, const struct arguments *a, json_t *request,
 	return more == 0 ? STATUS_OK : COMMAND_FAILED;
 }
 
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
+	{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
+	{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
+	{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
+	{ "recipient", required_argument, NULL, 'r' },
+	{ "with", required_argument, NULL, 'w' },
+	{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
+	{ "for", required_argument, NULL, 'D' }, { "until", required_argument, NULL, 'U' },
+	{ "comment", required_argument, NULL, 'C' }, { "file", required_argument, NULL, 'F' },
+	{ "format", required_argument, NULL, 'O' }, { "shorten", no_argument, NULL, 'S' },
+	{ "expiring", optional_argument, NULL, 'E' },
+	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
+	{ "days", required_argument, NULL, 'Y' },
+	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+};
+
+/* The word behind --expiring is its own when it is a duration. */
+static const char *optional_word(int argc, char **argv)
+{
+	if (optarg)
+		return optarg;
+	return optind < argc && ascii_digit(argv[optind][0]) ? argv[optind++] : "";
+}
+
 /* 0, or an exit status. */
 static int parse(int argc, char **argv, struct arguments *a)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
-		{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
-		{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
-		{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
-		{ "recipient", required_argument, NULL, 'r' },
-		{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
-	};
 	int o;
 
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1)
@@ -159,8 +196,22 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'c': a->client = optarg; break;
 		case 'f': a->sender = optarg; break;
 		case 'r': a->recipient = optarg; break;
+		case 'w':
+			if (a->with_count < ARGUMENTS_WITH_MAX)
+				a->with[a->with_count++] = optarg;
+			break;
 		case 'd': a->dry_run = true; break;
 		case 'a': a->all = true; break;
+		case 'D': a->duration = optarg; break;
+		case 'U': a->until = optarg; break;
+		case 'C': a->comment = optarg; break;
+		case 'F': a->file = optarg; break;
+		case 'O': a->format = optarg; break;
+		case 'S': a->shorten = true; break;
+		case 'E': a->expiring = optional_word(argc, argv); break;
+		case 'p': a->print = true; break;
+		case 'T': a->trusted = optarg; break;
+		case 'Y': a->days = optarg; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}
@@ -170,11 +221,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
-	char path[200];
 
-	if (command->run == cmd_ask || command->run == cmd_store)
+	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store)
 		return command->run(NULL, a);
-	int status = client_open(&client, a->socket ? a->socket : find_socket(path, sizeof path));
+	int status = command_open(&client, a);
 
 	if (status == STATUS_OK)
 		status = command->run(&client, a);

@@ -53,13 +53,27 @@ void parse_unknown(const struct parse *p, unsigned token, const char *what, cons
 
 /* --- Settings ------------------------------------------------------------------------ */
 
+/* How many words the value has that begins at token: a phrase goes on until the next
+ * setting of its group. */
+static unsigned value_words(const struct parse *p, const struct option *o, unsigned token)
+{
+	unsigned words = options_words(o, parse_word(p, token));
+
+	while (o->phrase && token + words < p->lex->count &&
+	       options_find(span_of(o->group), parse_word(p, token + words)) < 0)
+		words++;
+	return words;
+}
+
 static void set_row(struct parse *p, int row, unsigned token)
 {
 	char text[300];
 	struct buf why = BUF_ON(text);
 	const struct option *o = options_row((unsigned)row);
 	unsigned *origin = &p->config->origins[row];
-	unsigned words = options_words(o, parse_word(p, token));
+	unsigned words = value_words(p, o, token);
+	char phrase[100];
+	struct buf first = BUF_ON(phrase);
 
 	if (token >= p->lex->count) {
 		parse_error(p, token, "the value is missing");
@@ -71,7 +85,12 @@ static void set_row(struct parse *p, int row, unsigned token)
 	}
 	*origin = p->lex->tokens[token].line;
 	struct span second = words == 2 ? parse_word(p, token + 1) : span_make("", 0);
-	if (options_set(o, &p->config->settings, parse_word(p, token), second, &why) != 0)
+	for (unsigned i = 0; o->phrase && i < words; i++) {
+		buf_adds(&first, i ? " " : "");
+		buf_addspan(&first, parse_word(p, token + i));
+	}
+	struct span value = o->phrase ? buf_span(&first) : parse_word(p, token);
+	if (options_set(o, &p->config->settings, value, o->phrase ? span_make("", 0) : second, &why) != 0)
 		parse_error(p, token, buf_str(&why));
 }
 
@@ -99,7 +118,7 @@ static void parse_setting(struct parse *p)
 	if (own >= 0 && (p->lex->count == 1 || p->lex->tokens[1].quoted ||
 			 options_find(group, parse_word(p, 1)) < 0)) {
 		set_row(p, own, at);
-		at += options_words(options_row((unsigned)own), parse_word(p, at));
+		at += value_words(p, options_row((unsigned)own), at);
 	}
 	if (own < 0 && p->lex->count == 1)
 		parse_error(p, 1, "the setting's name and value are missing");
@@ -208,7 +227,22 @@ static void derive_policy(struct config *c)
 
 	c->policy = (struct policy){
 		.greylist = { s->greylist_delay_s, s->greylist_window_s, s->greylist_keep_s },
-		.identity = (enum identity_mode)s->identity,
+		.penalties = {
+			.spare = s->penalty_spare, .on_trap = (enum verdict)s->on_trap,
+			.on_hammering = (enum verdict)s->on_hammering, .trap_hold_s = s->penalty_trap_hold_s,
+			.hasty_attempts = (unsigned)s->penalty_hasty, .hasty_hold_s = s->penalty_hasty_hold_s,
+			.hammering_attempts = (unsigned)s->penalty_hammering,
+			.hammering_span_s = s->penalty_hammering_span_s, .hammering_hold_s = s->penalty_hammering_hold_s,
+			.hopping_senders = (unsigned)s->penalty_hopping,
+			.hopping_span_s = s->penalty_hopping_span_s, .hopping_hold_s = s->penalty_hopping_hold_s,
+			.unwelcome_rejections = (unsigned)s->penalty_unwelcome,
+			.unwelcome_span_s = s->penalty_unwelcome_span_s, .unwelcome_hold_s = s->penalty_unwelcome_hold_s,
+			.unretried_triplets = (unsigned)s->penalty_unretried,
+			.unretried_after_s = s->penalty_unretried_after_s, .unretried_delay_s = s->penalty_unretried_delay_s,
+			.misbehaved_hold_s = s->penalty_misbehaved_hold_s, .spam_hold_s = s->penalty_spam_hold_s,
+		},
+		.outbound = { s->outbound_keep_s, s->outbound_expect_s },
+		.identity = (enum identity_mode)(s->identity & 0xf), .identity_spf = (enum identity_spf)(s->identity >> 4),
 		.ipv4_bits = (unsigned)s->identity_ipv4_prefix, .ipv6_bits = (unsigned)s->identity_ipv6_prefix,
 		.trust_delivery = s->greylist_trust == 1, .observe = s->mode == 1,
 		.on_store_failure = (enum verdict)s->on_store_failure,

@@ -33,12 +33,33 @@ struct settings {
 	int64_t greylist_window_s;
 	int64_t greylist_keep_s;
 	unsigned greylist_trust;		/* 0 retry, 1 delivery */
-	unsigned identity;			/* enum identity_mode */
+	unsigned identity;			/* enum identity_mode, and enum identity_spf shifted by 4 */
 	uint64_t identity_ipv4_prefix;
 	uint64_t identity_ipv6_prefix;
 	unsigned mode;				/* 0 enforce, 1 observe */
 	unsigned on_store_failure;		/* VERDICT_PASS or VERDICT_DEFER */
 	unsigned on_malformed;			/* VERDICT_PASS or VERDICT_DEFER */
+	unsigned on_trap;			/* VERDICT_DEFER or VERDICT_REJECT */
+	unsigned on_hammering;			/* the same */
+	uint64_t penalty_spare;
+	int64_t penalty_trap_hold_s;
+	uint64_t penalty_hasty;
+	int64_t penalty_hasty_hold_s;
+	uint64_t penalty_hammering;
+	int64_t penalty_hammering_span_s, penalty_hammering_hold_s;
+	uint64_t penalty_hopping;
+	int64_t penalty_hopping_span_s, penalty_hopping_hold_s;
+	uint64_t penalty_unwelcome;
+	int64_t penalty_unwelcome_span_s, penalty_unwelcome_hold_s;
+	uint64_t penalty_unretried;
+	int64_t penalty_unretried_after_s, penalty_unretried_delay_s;
+	int64_t penalty_misbehaved_hold_s, penalty_spam_hold_s;
+	int64_t outbound_keep_s, outbound_expect_s;
+	int64_t amnesty_s;			/* 0: none */
+	char dns_servers[CONFIG_TEXT_MAX];	/* "": the system's */
+	uint64_t dns_budget_ms;
+	uint64_t dns_remember;			/* answers */
+	char country_database[CONFIG_TEXT_MAX];
 	char reply_defer[32];			/* DEFER_IF_PERMIT, DEFER, or a code 4xx */
 	char reply_enhanced_code[16];		/* "4.2.0", or "none" */
 	char reply_text[CONFIG_TEXT_MAX];	/* %s seconds left, %r recipient domain, %w reason, %u help URL, %% */
@@ -69,6 +90,7 @@ struct settings {
 	bool log_passes;			/* also log verdicts that let mail pass */
 	char user[64];
 	char group[64];				/* "": the user's */
+	char learn_trusted[CONFIG_TEXT_MAX];	/* prefixes, blanks between them */
 	uint64_t limit_connections;
 	uint64_t limit_in_flight;		/* requests that wait for the store */
 	uint64_t limit_request_size;		/* bytes of one policy request */

@@ -8,8 +8,15 @@
 #include "config/optioncheck.h"
 #include "base/value.h"
 
+#define SPF_FIRST (IDENTITY_SPF_FIRST << 4)
+#define SPF_UNNAMED (IDENTITY_SPF_UNNAMED << 4)
+/* A number's first spelling is the one that is shown. */
 static const struct option_word identities[] = {
-	{ "host", IDENTITY_HOST }, { "network", IDENTITY_NETWORK }, { "address", IDENTITY_ADDRESS }, { NULL, 0 } };
+	{ "host", IDENTITY_HOST }, { "host network", IDENTITY_HOST }, { "network", IDENTITY_NETWORK }, { "address", IDENTITY_ADDRESS },
+	{ "spf host network", IDENTITY_HOST | SPF_FIRST }, { "spf host", IDENTITY_HOST | SPF_FIRST },
+	{ "host spf network", IDENTITY_HOST | SPF_UNNAMED }, { "host spf", IDENTITY_HOST | SPF_UNNAMED },
+	{ "spf network", IDENTITY_NETWORK | SPF_FIRST }, { "spf address", IDENTITY_ADDRESS | SPF_FIRST }, { NULL, 0 } };
+static const struct option_word refusals[] = { { "defer", VERDICT_DEFER }, { "block", VERDICT_REJECT }, { NULL, 0 } };
 static const struct option_word modes[] = { { "enforce", 0 }, { "observe", 1 }, { NULL, 0 } };
 static const struct option_word trusts[] = { { "retry", 0 }, { "delivery", 1 }, { NULL, 0 } };
 static const struct option_word failures[] = {
@@ -40,9 +47,11 @@ static const struct option options[] = {
 	{ "greylist", "trust", OPTION_WORD, FIELD(greylist_trust), .initial = "retry", .values = "retry | delivery", .words = trusts,
 	  .doc = "When a client is trusted: after its first good retry, or only when the mail was kept. delivery needs a door that "
 		 "reports the end of a mail; greylag-milter does." },
-	{ "identity", NULL, OPTION_WORD, FIELD(identity), .initial = "host", .values = "host | network | address", .words = identities,
+	{ "identity", NULL, OPTION_WORD, FIELD(identity), .initial = "host", .values = "host | network | address | spf host network | "
+	  "host spf network | spf network | spf address", .words = identities, .phrase = true,
 	  .doc = "Who counts as one sender: the registrable domain of the forward-confirmed host name, or else the network "
-		 "(host); always the network; always the exact address." },
+		 "(host); always the network; always the exact address. With spf in front, or between, it is the sender's "
+		 "domain when SPF confirms that it sends from this client; a pass by \"+all\" and the like confirms nothing." },
 	{ "identity", "ipv4-prefix", OPTION_NUMBER, FIELD(identity_ipv4_prefix), .initial = "24", .values = "8..32", .least = 8,
 	  .most = 32, .doc = "Leading bits of an IPv4 address that make the network." },
 	{ "identity", "ipv6-prefix", OPTION_NUMBER, FIELD(identity_ipv6_prefix), .initial = "64", .values = "16..128", .least = 16,
@@ -53,6 +62,69 @@ static const struct option options[] = {
 	  .doc = "The verdict when the store fails or does not answer within its deadline." },
 	{ "on-malformed", NULL, OPTION_WORD, FIELD(on_malformed), .initial = "pass", .values = "pass | defer", .words = failures,
 	  .doc = "The verdict on a request that cannot be judged: it has no usable client address." },
+	{ "on-trap", NULL, OPTION_WORD, FIELD(on_trap), .initial = "defer", .values = "defer | block", .words = refusals,
+	  .doc = "How a client is refused that writes, or has written, to a trap." },
+	{ "on-hammering", NULL, OPTION_WORD, FIELD(on_hammering), .initial = "defer", .values = "defer | block", .words = refusals,
+	  .doc = "How a client is refused that hammers." },
+	{ "penalty", "trap-hold", OPTION_SECONDS, FIELD(penalty_trap_hold_s), .initial = "24h", .values = "1m..30d", .least = 60, .most = 30 * DAY,
+	  .doc = "How long a client is held that wrote to a trap. Each further offence of a client, of whatever kind, doubles its hold, up to 32 times." },
+	{ "penalty", "spare", OPTION_NUMBER, FIELD(penalty_spare), .initial = "100", .values = "1.. | 0", .least = 1, .most = INT64_MAX, .or_zero = true,
+	  .doc = "No client of an organisation is held that is trusted for a week and had so many mails passed; each strike asks for as "
+		 "many more. 0: nobody is spared." },
+	{ "penalty", "hasty", OPTION_NUMBER, FIELD(penalty_hasty), .initial = "5", .values = "2..1000 | 0", .least = 2, .most = 1000, .or_zero = true,
+	  .doc = "More attempts than this at one mail by one client within a minute are hasty: that client, not its neighbours, waits "
+		 "longer. Attempts less than 5 seconds apart are one. 0: they are not counted." },
+	{ "penalty", "hasty-hold", OPTION_SECONDS, FIELD(penalty_hasty_hold_s), .initial = "10m", .values = "1m..30d", .least = 60, .most = 30 * DAY,
+	  .doc = "How long it waits." },
+	{ "penalty", "hammering", OPTION_NUMBER, FIELD(penalty_hammering), .initial = "40", .values = "5..100000 | 0", .least = 5, .most = 100000,
+	  .or_zero = true, .doc = "More attempts than this at one mail by one client within hammering-span are hammering; those less "
+	  "than 5 seconds apart are one. 0: they are not counted." },
+	{ "penalty", "hammering-span", OPTION_SECONDS, FIELD(penalty_hammering_span_s), .initial = "1h", .values = "1m..24h", .least = 60, .most = DAY,
+	  .doc = "The time in which they count." },
+	{ "penalty", "hammering-hold", OPTION_SECONDS, FIELD(penalty_hammering_hold_s), .initial = "3d", .values = "1m..30d", .least = 60, .most = 30 * DAY,
+	  .doc = "How long a client is held that hammers." },
+	{ "penalty", "hopping", OPTION_NUMBER, FIELD(penalty_hopping), .initial = "3", .values = "2..8 | 0", .least = 2, .most = 8, .or_zero = true,
+	  .doc = "When so many unrelated strangers bring mail of the same sender, or with the same HELO, to the same recipient within "
+		 "hopping-span, it is one botnet that hops. 0: nobody looks." },
+	{ "penalty", "hopping-span", OPTION_SECONDS, FIELD(penalty_hopping_span_s), .initial = "10s", .values = "1s..10m", .least = 1, .most = 600,
+	  .doc = "The time in which they count." },
+	{ "penalty", "hopping-hold", OPTION_SECONDS, FIELD(penalty_hopping_hold_s), .initial = "4h", .values = "1m..30d", .least = 60, .most = 30 * DAY,
+	  .doc = "How long that mail, and the clients that bring it, are held." },
+	{ "penalty", "unwelcome", OPTION_NUMBER, FIELD(penalty_unwelcome), .initial = "20", .values = "2..100000 | 0", .least = 2, .most = 100000,
+	  .or_zero = true, .doc = "A stranger that block rules, block lists or traps rejected more often than this within unwelcome-span is "
+	  "unwelcome with all else too. 0: rejections are not counted." },
+	{ "penalty", "unwelcome-span", OPTION_SECONDS, FIELD(penalty_unwelcome_span_s), .initial = "1h", .values = "1m..24h", .least = 60, .most = DAY,
+	  .doc = "The time in which they count." },
+	{ "penalty", "unwelcome-hold", OPTION_SECONDS, FIELD(penalty_unwelcome_hold_s), .initial = "24h", .values = "1m..30d", .least = 60, .most = 30 * DAY,
+	  .doc = "How long an unwelcome client is held." },
+	{ "penalty", "unretried", OPTION_NUMBER, FIELD(penalty_unretried), .initial = "20", .values = "5..100000 | 0", .least = 5, .most = 100000,
+	  .or_zero = true, .doc = "A client whose identity has had so many triplets waiting since unretried-after, and never a good retry, waits "
+	  "longer. 0: nobody does." },
+	{ "penalty", "unretried-after", OPTION_SECONDS, FIELD(penalty_unretried_after_s), .initial = "12h", .values = "1h..30d", .least = 3600,
+	  .most = 30 * DAY, .doc = "How long it has had the chance to retry." },
+	{ "penalty", "unretried-delay", OPTION_SECONDS, FIELD(penalty_unretried_delay_s), .initial = "1h", .values = "0..24h", .most = DAY,
+	  .doc = "The delay of such a client." },
+	{ "penalty", "misbehaved-hold", OPTION_SECONDS, FIELD(penalty_misbehaved_hold_s), .initial = "0", .values = "1m..30d | 0", .least = 60,
+	  .most = 30 * DAY, .or_zero = true, .doc = "How long a client is held that talks before the greeting or hangs up in it, as a door or a log "
+	  "reports. 0: it only is a stranger again." },
+	{ "penalty", "spam-hold", OPTION_SECONDS, FIELD(penalty_spam_hold_s), .initial = "24h", .values = "1m..30d | 0", .least = 60,
+	  .most = 30 * DAY, .or_zero = true, .doc = "How long a client is held that was reported to send spam. 0: not at all." },
+	{ "outbound", "keep", OPTION_SECONDS, FIELD(outbound_keep_s), .initial = "36d", .values = "1h..3650d | 0", .least = 3600, .most = 3650 * DAY,
+	  .or_zero = true, .doc = "How long an answer is awaited: whom one of ours has written to (authenticated, or by an outgoing rule) may "
+	  "write back to him without delay. 0: nothing is remembered." },
+	{ "outbound", "expect", OPTION_SECONDS, FIELD(outbound_expect_s), .initial = "0", .values = "1m..24h | 0", .least = 60, .most = DAY,
+	  .or_zero = true, .doc = "How long all mail to one of ours that has just sent some passes without delay, whoever writes. 0: not at all." },
+	{ "amnesty", NULL, OPTION_SECONDS, FIELD(amnesty_s), .initial = "0", .values = "10m..30d | 0", .least = 600, .most = 30 * DAY, .or_zero = true,
+	  .at_start = true, .doc = "How long nothing is delayed, and all is remembered, after a start with a store that knows nothing of the last "
+	  "such time: a new one, a restored one, one that stood still. 0: never." },
+	{ "dns", "servers", OPTION_TEXT, FIELD(dns_servers), .initial = "", .values = "ADDRESS[:PORT] ...", .check = optioncheck_plain,
+	  .at_start = true, .doc = "Name servers for dnsbl, dnswl, rhsbl and spf; empty: the system's." },
+	{ "dns", "budget", OPTION_MILLISECONDS, FIELD(dns_budget_ms), .initial = "2s", .values = "50ms..30s", .least = 50, .most = 30000,
+	  .doc = "How long a verdict waits for the DNS, all questions together. What comes later serves the next attempt." },
+	{ "dns", "remember", OPTION_NUMBER, FIELD(dns_remember), .initial = "20000", .values = "1..10000000", .least = 1, .most = 10000000,
+	  .at_start = true, .doc = "How many answers are remembered, as long as they may be; up to 1 KB each." },
+	{ "country-database", NULL, OPTION_TEXT, FIELD(country_database), .initial = "", .values = "PATH", .check = optioncheck_plain,
+	  .at_start = true, .doc = "The file (MMDB) that tells the country of an address, for the condition country." },
 	{ "reply", "defer", OPTION_TEXT, FIELD(reply_defer), .initial = "DEFER_IF_PERMIT", .values = "DEFER_IF_PERMIT | DEFER | 4xx",
 	  .check = optioncheck_defer, .doc = "The action that defers. DEFER_IF_PERMIT lets Postfix refuse for good what it would "
 	  "refuse anyway; a code such as 451 is given at once." },
@@ -116,6 +188,9 @@ static const struct option options[] = {
 	  .doc = "Whom greylagd becomes when it was started as root." },
 	{ "group", NULL, OPTION_TEXT, FIELD(group), .initial = "", .values = "name", .at_start = true, .check = optioncheck_plain,
 	  .doc = "Its group; empty: the user's." },
+	{ "learn", "trusted", OPTION_TEXT, FIELD(learn_trusted), .initial = "", .values = "text", .check = optioncheck_networks,
+	  .doc = "Relays of your own, or that forward to you, as addresses and prefixes with blanks between them: greylag learn looks "
+		 "behind them for who handed a mail over, and learns nothing about them. Loopback always belongs to them." },
 	{ "limit", "connections", OPTION_NUMBER, FIELD(limit_connections), .initial = "10000", .values = "10..1000000", .least = 10,
 	  .most = 1000000, .doc = "Policy connections at once; for one more the one that has been idle longest is closed." },
 	{ "limit", "in-flight", OPTION_NUMBER, FIELD(limit_in_flight), .initial = "10000", .values = "10..1000000", .least = 10,

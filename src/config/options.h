@@ -32,6 +32,7 @@ struct option {
 	uint64_t least, most;	/* in the field's unit */
 	const struct option_word *words;
 	int (*check)(struct span value, struct buf *why);
+	bool phrase;		/* the value may have several words */
 	bool or_zero;		/* 0 is allowed beside the range */
 	bool at_start;		/* a reload does not apply it */
 	const char *doc;

@@ -14,7 +14,8 @@ static const struct action_word {
 	{ "allow", ACTION_ALLOW, false, false }, { "whitelist", ACTION_ALLOW, false, false },
 	{ "block", ACTION_BLOCK, false, false }, { "blacklist", ACTION_BLOCK, false, false },
 	{ "defer", ACTION_DEFER, false, false }, { "observe", ACTION_DEFER, true, false },
-	{ "continue", ACTION_DEFER, false, true },
+	{ "continue", ACTION_DEFER, false, true }, { "trap", ACTION_TRAP, false, false },
+	{ "outgoing", ACTION_OUTGOING, false, false },
 };
 
 /* A rule being read. */
@@ -56,14 +57,17 @@ static void read_condition(struct rule_parse *r)
 		parse_error(r->p, token, "a condition is expected after not");
 		return;
 	}
-	if (condition_forgeable(kind) && r->ruling->action == ACTION_ALLOW)
-		parse_error(r->p, token, "nobody has confirmed this name: it can block or defer, but not allow");
-	if (!c || !ruleset_add(r->p->config->rules, c)) {
-		condition_free(&c);
-		parse_error(r->p, token, "too many conditions in one rule");
+	if (!c) {
+		parse_error(r->p, token, "out of memory");
 		return;
 	}
+	if (condition_forgeable(kind) && (r->ruling->action == ACTION_ALLOW || r->ruling->action == ACTION_OUTGOING))
+		parse_error(r->p, token, "nobody has confirmed this name: it can block or defer, but not allow");
 	parse_values(r->p, &r->at, c, negated);
+	if (!ruleset_add(r->p->config->rules, c)) {
+		condition_free(&c);
+		parse_error(r->p, token, "too many conditions in one rule, or look-ups (dnsbl, rate, ...) in all");
+	}
 }
 
 /* --- Parameters ------------------------------------------------------------------ */
@@ -78,6 +82,42 @@ static void read_time(struct rule_parse *r, int64_t *out)
 	if (options_seconds(options_row((unsigned)row), parse_word(r->p, r->at + 1), out, &why) != 0)
 		parse_error(r->p, r->at + 1, buf_str(&why));
 	r->at += 2;
+}
+
+/* How long a trap holds: the range of the setting "penalty trap-hold". */
+static void read_hold(struct rule_parse *r)
+{
+	char text[200];
+	struct buf why = BUF_ON(text);
+	int row = options_find(span_of("penalty"), span_of("trap-hold"));
+
+	if (r->ruling->action != ACTION_TRAP)
+		parse_error(r->p, r->at, "for says how long a trap holds; other rules hold nobody");
+	else if (options_seconds(options_row((unsigned)row), parse_word(r->p, r->at + 1), &r->ruling->hold_s, &why) != 0)
+		parse_error(r->p, r->at + 1, buf_str(&why));
+	r->at += 2;
+}
+
+static void read_code(struct rule_parse *r)
+{
+	char text[200];
+	struct buf why = BUF_ON(text);
+	struct span code = parse_word(r->p, r->at + 1);
+	bool blocks = r->ruling->action == ACTION_BLOCK || r->ruling->action == ACTION_TRAP;
+
+	if ((blocks ? optioncheck_block(code, &why) : optioncheck_defer(code, &why)) != 0)
+		parse_error(r->p, r->at + 1, buf_str(&why));
+	else if (!ruleset_code(r->p->config->rules, code))
+		parse_error(r->p, r->at + 1, "out of memory");
+	r->at += 2;
+}
+
+static void read_first(struct rule_parse *r)
+{
+	if (r->ruling->action != ACTION_TRAP)
+		parse_error(r->p, r->at, "only a trap can be for first attempts");
+	r->ruling->first_only = true;
+	r->at++;
 }
 
 static void read_text(struct rule_parse *r)
@@ -104,6 +144,12 @@ static void read_parameter(struct rule_parse *r)
 		r->at++;
 	} else if (parse_is(r->p, r->at, "text")) {
 		read_text(r);
+	} else if (parse_is(r->p, r->at, "code")) {
+		read_code(r);
+	} else if (parse_is(r->p, r->at, "for")) {
+		read_hold(r);
+	} else if (parse_is(r->p, r->at, "first")) {
+		read_first(r);
 	} else if (parse_is(r->p, r->at, "delay")) {
 		read_time(r, &r->ruling->delay_s);
 	} else if (parse_is(r->p, r->at, "window")) {
@@ -115,7 +161,7 @@ static void read_parameter(struct rule_parse *r)
 
 static bool changes_nothing(const struct ruling *r)
 {
-	return r->delay_s < 0 && r->window_s < 0 && r->keep_s < 0 && !r->text && !r->observe;
+	return r->delay_s < 0 && r->window_s < 0 && r->keep_s < 0 && !r->text && !r->code && !r->observe;
 }
 
 static void read_rule(struct rule_parse *r)
@@ -151,6 +197,8 @@ void parse_rule(struct parse *p)
 	if (action->goes_on)
 		ruleset_go_on(p->config->rules);
 	read_rule(&r);
+	if ((action->action == ACTION_ALLOW || action->action == ACTION_OUTGOING) && ruleset_no_proof(p->config->rules))
+		parse_error(p, 0, "an SPF pass alone is no reason to pass: spammers have domains of their own; add whose mail it must be");
 	if (action->goes_on && errors == p->diag->errors && changes_nothing(r.ruling))
 		parse_warning(p, 0, "without a parameter this rule changes nothing");
 }

@@ -5,9 +5,9 @@
 #include "config/suggest.h"
 #include "lists/ranges.h"
 
-enum result { RESULT_ALLOW, RESULT_BLOCK, RESULT_DEFER, RESULT_OBSERVE, RESULT_NONE };
+enum result { RESULT_ALLOW, RESULT_BLOCK, RESULT_DEFER, RESULT_OBSERVE, RESULT_TRAP, RESULT_OUTGOING, RESULT_NONE };
 
-static const char *const results[] = { "allow", "block", "defer", "observe", "none" };
+static const char *const results[] = { "allow", "block", "defer", "observe", "trap", "outgoing", "none" };
 #define RESULTS (sizeof results / sizeof *results)
 
 struct rule_test {
@@ -99,6 +99,18 @@ static bool take_tls(struct request *r, struct span value)
 	return true;
 }
 
+static bool take_listener(struct request *r, struct span value)
+{
+	r->listener = value;
+	return true;
+}
+
+static bool take_country(struct request *r, struct span value)
+{
+	r->country = value;
+	return value.n == 2;
+}
+
 static bool take_minute(struct request *r, struct span value)
 {
 	int minute = range_minute(value);
@@ -126,7 +138,7 @@ static const struct word {
 	{ "from", take_client }, { "name", take_name }, { "reverse", take_reverse }, { "helo", take_helo },
 	{ "sender", take_sender }, { "recipient", take_recipient }, { "recipients", take_recipients },
 	{ "tls", take_tls }, { "context", take_context }, { "server", take_server }, { "port", take_port },
-	{ "at", take_minute }, { "on", take_weekday },
+	{ "country", take_country }, { "listener", take_listener }, { "at", take_minute }, { "on", take_weekday },
 };
 #define WORDS (sizeof words / sizeof *words)
 
@@ -248,6 +260,8 @@ static enum result result_of(const struct ruling *r)
 	case ACTION_ALLOW: return RESULT_ALLOW;
 	case ACTION_BLOCK: return r->observe ? RESULT_OBSERVE : RESULT_BLOCK;
 	case ACTION_DEFER: return r->observe ? RESULT_OBSERVE : RESULT_DEFER;
+	case ACTION_TRAP: return r->observe ? RESULT_OBSERVE : RESULT_TRAP;
+	case ACTION_OUTGOING: return RESULT_OUTGOING;
 	}
 	return RESULT_NONE;
 }
@@ -255,7 +269,8 @@ static enum result result_of(const struct ruling *r)
 static bool holds(const struct rule_test *test, const struct config *c, const struct request *r, struct diag *diag)
 {
 	struct ruling ruling = { 0 };
-	bool decided = ruleset_match(c->rules, r, &ruling) == MATCH_DECIDED;
+	uint64_t wanted;
+	bool decided = ruleset_match(c->rules, r, NULL, &ruling, &wanted) == MATCH_DECIDED;
 	enum result got = decided ? result_of(&ruling) : RESULT_NONE;
 
 	if (got == test->expected)

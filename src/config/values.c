@@ -4,7 +4,7 @@
 #include "lists/listfile.h"
 #include "lists/ruleset_build.h"
 
-static const char *const parameters[] = { "delay", "window", "keep", "text", "observe" };
+static const char *const parameters[] = { "delay", "window", "keep", "text", "code", "for", "first", "observe" };
 
 /* The values of a condition being read. */
 struct values_parse {
@@ -120,7 +120,7 @@ static bool is_misspelt(const struct values_parse *v, unsigned token)
 			return false;
 	parse_near_keyword(&near, s);
 	/* At the line's end only a keyword without a value makes sense. */
-	if (!near.best || (token + 1 >= v->p->lex->count && strcmp(near.best, "observe") != 0))
+	if (!near.best || (token + 1 >= v->p->lex->count && strcmp(near.best, "observe") != 0 && strcmp(near.best, "first") != 0))
 		return false;
 	parse_unknown(v->p, token, "misspelt? A value so near a keyword goes into quotes:", &near);
 	return true;

@@ -15,11 +15,26 @@
 enum {
 	FACT_RULING = 1,	/* what the rules say */
 	FACT_TRANSACTION = 2,	/* the verdict on an earlier recipient of this transaction */
-	FACT_ALLOWED = 4,	/* record of the identity, under decision.allowed_key */
-	FACT_ADDRESS = 8,	/* record of the exact address, under decision.address_key */
-	FACT_TRIPLET = 16,	/* record of the triplet, under decision.triplet_key */
-	FACTS_STORED = FACT_ALLOWED | FACT_ADDRESS | FACT_TRIPLET,
+	FACT_AROUND = 4,	/* what has been seen lately beside this request */
+	FACT_SPF = 8,		/* whether SPF confirms the sender's domain */
+	FACT_RECORDS = 16,	/* from this bit on: the record of each key slot */
 };
+
+/* The records that bear on a request. */
+enum key_slot {
+	KEY_SLOT_ALLOWED,	/* of the identity; no key when it is never allowed altogether */
+	KEY_SLOT_ADDRESS,	/* of the exact address */
+	KEY_SLOT_TRIPLET,
+	KEY_SLOT_PAIR,		/* the recipient wrote to the sender */
+	KEY_SLOT_ANYBODY,	/* the recipient has just written to somebody */
+};
+#define KEY_SLOTS 5
+
+static inline unsigned fact_stored(enum key_slot slot)
+{
+	return (unsigned)FACT_RECORDS << slot;
+}
+#define FACTS_STORED ((unsigned)FACT_RECORDS * ((1 << KEY_SLOTS) - 1))
 
 struct fact_record {
 	bool found;
@@ -34,20 +49,36 @@ struct fact_transaction {
 	bool unproved;			/* passed, but the client is trusted when the mail was kept */
 };
 
+/* What the daemon knows without asking anybody. */
+struct fact_around {
+	bool amnesty;			/* the store is too young to judge by */
+	bool expected;			/* the recipient expects mail from this sender, or from anybody */
+	unsigned attempts_minute;	/* of this mail by this client, this one included */
+	unsigned attempts;		/* the same within the policy's hammering_span_s */
+	int64_t hopping_until;		/* mail that several clients brought: held until then; 0: it is not */
+	unsigned rejections;		/* of this client within the policy's unwelcome_span_s */
+	uint64_t waiting;		/* triplets of this identity that wait for their retry, about */
+};
+
+struct fact_spf {
+	bool passed;			/* by a mechanism that names the sender's own machines */
+	struct span org;		/* registrable domain of the sender's */
+};
+
 struct facts {
 	unsigned have;			/* FACT_ bits that are filled in */
 	bool ruled;			/* FACT_RULING: a rule matched */
 	struct ruling ruling;
 	struct fact_transaction transaction;
-	struct fact_record allowed;
-	struct fact_record address;
-	struct fact_record triplet;
+	struct fact_around around;
+	struct fact_spf spf;
+	struct fact_record records[KEY_SLOTS];
 	/* The store gave up: REASON_STORE_FAILURE or REASON_STORE_TIMEOUT, else REASON_COUNT. */
 	enum reason store_fault;
 };
 
-enum key_slot { KEY_SLOT_ALLOWED, KEY_SLOT_ADDRESS, KEY_SLOT_TRIPLET };
-#define DECISION_DELTAS 3
+#define DECISION_DELTAS 4
+#define DECISION_KEYS_MAX 6656		/* all keys of one request, at their longest */
 
 struct decision_delta {
 	enum key_slot slot;
@@ -64,15 +95,16 @@ struct decision {
 	bool ruled;			/* `ruling` matched and took part */
 	struct ruling ruling;
 	bool durable;			/* answer only when the deltas are safe */
+	bool prompt;			/* answer at once, but store them at once too */
 	unsigned delta_count;
 	struct decision_delta deltas[DECISION_DELTAS];
 
-	/* Built on the way; valid once `subject` is set, the triplet's key once it has a length. */
+	/* Built on the way; identity is valid once `subject` is set, a key once it has a length. */
 	bool subject;
 	struct identity identity;
-	struct key allowed_key;		/* n == 0: this identity is never allowed altogether */
-	struct key address_key;
-	struct key triplet_key;
+	struct { uint16_t at, n; } keys[KEY_SLOTS];
+	size_t keys_used;
+	char keys_text[DECISION_KEYS_MAX];
 };
 
 /* Makes *d ready for the first decide() of a request. */
@@ -92,6 +124,7 @@ void decision_fault(const struct policy *p, struct decision *d, enum reason faul
  * with the identity. False when they do not fit into one. */
 bool decision_triplet(struct key *out, const struct request *r, struct span identity);
 
+/* Empty while it is not built, or when there is none. */
 struct span decision_key(const struct decision *d, enum key_slot slot);
 
 /* What of the decision the transaction's other recipients follow: true with

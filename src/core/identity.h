@@ -20,8 +20,12 @@ static inline struct span identity_span(const struct identity *id)
 }
 
 /* The identity under this policy. Needs client, client_org and client_dynamic;
- * client.family must not be 0. */
-void identity_of(const struct policy *p, const struct request *r, struct identity *out);
+ * client.family must not be 0. spf_org: the registrable domain that SPF confirms, or empty. */
+void identity_of(const struct policy *p, const struct request *r, struct span spf_org, struct identity *out);
+/* True for one that can be trusted as a whole: a named organisation. */
+bool identity_is_organisation(const struct identity *id);
+/* "host", "network", "address" or "spf". */
+const char *identity_word(enum identity_mode kind);
 /* The exact address as an identity. */
 void identity_address(const struct request *r, struct identity *out);
 

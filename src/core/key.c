@@ -74,6 +74,18 @@ bool key_triplet(struct key *k, struct span identity, struct span sender, struct
 	return finish(k, &b);
 }
 
+bool key_written(struct key *k, struct span sender, struct span recipient)
+{
+	struct buf b = buf_on(k->text, sizeof k->text);
+
+	buf_addc(&b, KEY_KIND_WRITTEN);
+	buf_addc(&b, ' ');
+	add_address(&b, sender);
+	buf_addc(&b, ' ');
+	add_address(&b, recipient);
+	return finish(k, &b);
+}
+
 bool key_split(struct span key, struct key_parts *out)
 {
 	struct key_parts parts = { 0 };
@@ -82,14 +94,13 @@ bool key_split(struct span key, struct key_parts *out)
 	if (!span_cut(&key, ' ', &kind) || kind.n != 1)
 		return false;
 	parts.kind = kind.p[0];
-	if (!span_cut(&key, ' ', &parts.identity) || parts.identity.n == 0)
+	bool allowed = parts.kind == KEY_KIND_ALLOWED, triplet = parts.kind == KEY_KIND_TRIPLET;
+	if (!allowed && !triplet && parts.kind != KEY_KIND_WRITTEN)
 		return false;
-	if (parts.kind == KEY_KIND_TRIPLET) {
-		if (!span_cut(&key, ' ', &parts.sender) || !span_cut(&key, ' ', &parts.recipient))
-			return false;
-	} else if (parts.kind != KEY_KIND_ALLOWED) {
+	if ((allowed || triplet) && (!span_cut(&key, ' ', &parts.identity) || parts.identity.n == 0))
 		return false;
-	}
+	if (!allowed && (!span_cut(&key, ' ', &parts.sender) || !span_cut(&key, ' ', &parts.recipient)))
+		return false;
 	if (key.n)
 		return false;
 	*out = parts;

@@ -2,6 +2,10 @@
  *
  *   a IDENTITY                      a client that proved itself
  *   t IDENTITY SENDER RECIPIENT     a triplet
+ *   w SENDER RECIPIENT              a correspondent whom our RECIPIENT wrote to;
+ *                                   sender * : whoever writes to RECIPIENT is expected
+ *
+ * Keys of kinds 'l', 'n' (core/listkey.h) and 'm' (engine/amnesty.h) are others' matter.
  *
  * The parts are separated by one space; bytes up to 0x20, 0x7f and '%' within
  * a part are written as %XX, an empty part (null sender) as "<>". Of an
@@ -14,6 +18,8 @@
 #define KEY_MAX 2400
 #define KEY_KIND_ALLOWED 'a'
 #define KEY_KIND_TRIPLET 't'
+#define KEY_KIND_WRITTEN 'w'
+#define KEY_ANYBODY "*"			/* as the sender of a KEY_KIND_WRITTEN */
 
 struct key {
 	size_t n;		/* 0: not built, or over KEY_MAX */
@@ -27,10 +33,12 @@ static inline struct span key_span(const struct key *k)
 
 /* False, k->n = 0, when the key would be longer than KEY_MAX. */
 bool key_allowed(struct key *k, struct span identity);
+bool key_written(struct key *k, struct span sender, struct span recipient);
 bool key_triplet(struct key *k, struct span identity, struct span sender, struct span recipient);
 
 /* The parts of a key as stored, still escaped. A key with other contents than
- * described above gives false. sender and recipient are empty for KEY_KIND_ALLOWED. */
+ * described above gives false. sender and recipient are empty for KEY_KIND_ALLOWED,
+ * identity for KEY_KIND_WRITTEN. */
 struct key_parts {
 	char kind;
 	struct span identity;

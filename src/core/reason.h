@@ -23,6 +23,21 @@ enum verdict {
 	X(ALLOWED, "allowed", "the client proved itself by an earlier retry") \
 	X(ALLOW_RULE, "allow-rule", "an allow rule matched") \
 	X(BLOCK_RULE, "block-rule", "a block rule matched") \
+	X(ALLOW_LIST, "allow-list", "an entry of the living list allow matched") \
+	X(BLOCK_LIST, "block-list", "an entry of the living list block matched") \
+	X(OUTGOING, "outgoing", "an outgoing rule matched: this is mail of ours") \
+	X(CORRESPONDENT, "correspondent", "the recipient has written to this sender") \
+	X(EXPECTED, "expected", "the recipient expects mail just now") \
+	X(AMNESTY, "amnesty", "the store is too young to judge: nothing is delayed, all is remembered") \
+	X(TRAP, "trap", "the client wrote to a trap") \
+	X(TRAPPED, "trapped", "the client wrote to a trap before and is held") \
+	X(HASTY, "hasty", "the client retries far too often, so it waits longer") \
+	X(HAMMERING, "hammering", "the client went on and on retrying and is held") \
+	X(HOPPING, "hopping", "the same mail comes from several unrelated clients at once") \
+	X(UNWELCOME, "unwelcome", "the client kept coming after permanent rejections and is held") \
+	X(MISBEHAVED, "misbehaved", "a door reported that the client misbehaves, and it is held") \
+	X(SPAM, "spam", "the client was reported to send spam and is held") \
+	X(UNRETRIED, "unretried", "first attempt of a client that never retries, so it waits longer") \
 	X(AUTHENTICATED, "authenticated", "the client has authenticated") \
 	X(NULL_SENDER, "null-sender", "null sender at RCPT, left for DATA so that callouts work") \
 	X(TRANSACTION, "transaction", "follows the verdict on an earlier recipient of the transaction") \

@@ -4,6 +4,21 @@
 #define COUNT_MAX ((uint64_t)1 << 48)
 #define STRIKES_MAX ((uint32_t)1 << 16)
 
+const char *hold_word(enum hold hold)
+{
+	switch (hold) {
+	case HOLD_NONE: return "";
+	case HOLD_HASTY: return "hasty";
+	case HOLD_HOPPING: return "hopping";
+	case HOLD_UNWELCOME: return "unwelcome";
+	case HOLD_MISBEHAVED: return "misbehaved";
+	case HOLD_SPAM: return "spam";
+	case HOLD_HAMMERING: return "hammering";
+	case HOLD_TRAP: return "trap";
+	}
+	return "";
+}
+
 static int64_t earliest(int64_t a, int64_t b)
 {
 	if (a == 0 || b == 0)

@@ -23,6 +23,9 @@ enum hold {
 };
 #define HOLD_COUNT 8
 
+/* "hasty", "hopping", ...; "" for HOLD_NONE. */
+const char *hold_word(enum hold hold);
+
 struct record {
 	uint32_t generation;	/* raised when a lapsed record starts anew */
 	int64_t first_seen;	/* earliest non-zero */

@@ -49,6 +49,7 @@ struct request {
 	struct span server_address;
 	struct span server_port;
 	struct span encryption_protocol;	/* "TLSv1.3"; empty without TLS, p NULL when the door does not say */
+	struct span listener;		/* where it was asked: a path, or address:port */
 	struct span recipient_count;	/* as text; Postfix says 0 before DATA */
 	bool has_sender;
 	bool has_recipient;
@@ -56,6 +57,7 @@ struct request {
 	bool once;		/* greylag_once=1: close after the answer */
 
 	/* Filled in by the engine before rules and decision see the request: */
+	struct span country;		/* two letters; empty when unknown or not looked up */
 	struct span client_org;	/* registrable domain of client_name, lower case; empty when none */
 	bool client_dynamic;	/* client_name looks like a dial-up or pool address */
 	/* The local time, only when a rule looks at it: */

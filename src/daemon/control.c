@@ -7,7 +7,7 @@
 
 #include "daemon/control_command.h"
 
-#define REQUEST_MAX ((size_t)64 * 1024)
+#define REQUEST_MAX ((size_t)256 * 1024)	/* a batch of a list's entries */
 #define UNSENT_ENOUGH ((size_t)128 * 1024)
 #define UNSENT_MAX ((size_t)4 * 1024 * 1024)
 #define CONNECTIONS_MAX 64
@@ -33,7 +33,9 @@ static const struct {
 } commands[] = {
 	{ "status", control_status }, { "config", control_config }, { "reload", control_reload },
 	{ "version", control_version }, { "why", control_why }, { "show", control_show },
-	{ "forget", control_forget }, { "backup", control_backup },
+	{ "forget", control_forget }, { "backup", control_backup }, { "learn", control_learn },
+	{ "lists", control_lists },
+	{ "list_add", control_list_add }, { "list_remove", control_list_remove },
 };
 
 static void run(struct control_conn *c);

@@ -34,9 +34,18 @@ static const char *state_of(const struct key_parts *parts, const struct record *
 {
 	if (record_expired(r, now))
 		return record_pending(r) ? "lapsed" : "expired";
+	if (record_held(r, now))
+		return "held";
+	if (parts->kind == KEY_KIND_WRITTEN)
+		return "awaited";
 	if (record_pending(r))
 		return "waiting";
 	return parts->kind == KEY_KIND_ALLOWED ? "allowed" : "known";
+}
+
+static const char *kind_of(const struct key_parts *parts)
+{
+	return parts->kind == KEY_KIND_ALLOWED ? "allowed" : parts->kind == KEY_KIND_WRITTEN ? "correspondent" : "triplet";
 }
 
 static json_t *part(struct span escaped)
@@ -53,12 +62,14 @@ static void send_row(struct job *j, const struct key_parts *p, const struct reco
 	int64_t now = clock_wall(control_server(j->conn)->clock);
 
 	json_t *row = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
-		"kind", p->kind == KEY_KIND_ALLOWED ? "allowed" : "triplet", "state", state_of(p, r, now),
+		"kind", kind_of(p), "state", state_of(p, r, now),
 		"identity", part(p->identity), "first_seen", control_time(r->first_seen),
 		"last_seen", control_time(r->last_seen), "passed_at", control_time(r->passed_at),
 		"expires", control_time(r->expires), "blocked", (json_int_t)r->blocked,
 		"passed", (json_int_t)r->passed);
-	if (p->kind == KEY_KIND_TRIPLET) {
+	if (record_held(r, now))
+		json_object_set_new(row, "held_until", control_time(r->held_until));
+	if (p->kind != KEY_KIND_ALLOWED) {
 		json_object_set_new(row, "sender", part(p->sender));
 		json_object_set_new(row, "recipient", part(p->recipient));
 	}

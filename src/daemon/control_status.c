@@ -49,6 +49,22 @@ static json_t *counters(const struct server *s)
 		"log_lines_lost", count(log_dropped()));
 }
 
+static json_t *dns(const struct server *s)
+{
+	const struct lookups *l = engine_lookups(s->engine);
+	struct dnslists_status row;
+	struct resolver_stats st;
+	json_t *lists = json_array();
+
+	lookups_stats(l, &st);
+	for (unsigned i = 0; dnslists_status(lookups_dnslists(l), i, &row); i++)
+		json_array_append_new(lists, json_pack("{s:s, s:s, s:s, s:s, s:o}", "kind", dnslist_kind_word(row.kind),
+			"zone", row.zone, "health", dnslists_health_word(row.health), "why", row.why,
+			"tested", control_time(row.tested_s)));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "queries", count(st.queries), "remembered", count(st.remembered),
+		"sent", count(st.sent), "failures", count(st.failures), "timeouts", count(st.timeouts), "lists", lists);
+}
+
 void control_status(struct control_conn *c, const json_t *arguments)
 {
 	const struct server *s = control_server(c);
@@ -57,7 +73,7 @@ void control_status(struct control_conn *c, const json_t *arguments)
 	int64_t up = clock_wall(s->clock) - s->started_at;
 
 	(void)arguments;
-	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
 		"version", GREYLAG_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)(up > 0 ? up : 0),
 		"started", control_time(s->started_at), "config", config->path,
 		"mode", config->policy.observe ? "observe" : "enforce", "requests", count(m->requests),
@@ -66,7 +82,10 @@ void control_status(struct control_conn *c, const json_t *arguments)
 			"p999", count(metrics_latency_us(m, 0.999))),
 		"delayed", count(m->delayed), "delayed_mean_s", count(m->delayed ? m->delayed_s_total / m->delayed : 0),
 		"server", counters(s), "store", store_status_of(s, &config->settings),
-		"clock_trusted", s->distrust_until_s == 0));
+		"clock_trusted", s->distrust_until_s == 0,
+		"amnesty_until", control_time(engine_amnesty_until(s->engine)), "dns", dns(s),
+		"lists", json_pack("{s:o, s:b}", "entries", count(livinglists_count(s->living)),
+				   "loaded", livinglists_loaded(s->living))));
 	control_end(c);
 }
 

@@ -123,7 +123,7 @@ static bool build_key(struct job *j)
 	const struct inquiry *q = j->inquiry;
 	struct identity identity;
 
-	identity_of(&inquiry_config(q)->policy, &q->request, &identity);
+	identity_of(&inquiry_config(q)->policy, &q->request, span_make("", 0), &identity);
 	return decision_triplet(&j->key, &q->request, identity_span(&identity));
 }
 

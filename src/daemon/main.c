@@ -1,6 +1,7 @@
 /* greylagd(8): starts, checks, and ends. */
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -130,7 +131,7 @@ static int start(struct server *s, struct config *config, struct buf *why)
 
 	if (config->settings.limit_connections + FILES_IN_RESERVE > files)
 		config->settings.limit_connections = files > FILES_IN_RESERVE + 16 ? files - FILES_IN_RESERVE : 16;
-	if (open_listeners(s, config, why) != 0 ||
+	if (server_watch_hangup(s, why) != 0 || open_listeners(s, config, why) != 0 ||
 	    (strcmp(config->settings.store_driver, "rocksdb") == 0 &&
 	     privileges_own_folder(config->settings.store_target, &config->settings, why) != 0) ||
 	    privileges_drop(&config->settings, why) != 0 || server_open_log(s, config, why) != 0) {
@@ -144,6 +145,16 @@ static int start(struct server *s, struct config *config, struct buf *why)
 		return -1;
 	}
 	return server_start(s, config, why);
+}
+
+/* A reload that is asked for during the start waits for its end, and does not end us. */
+static void hold_hangup(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
 static int serve(const struct arguments *a, struct config *config)
@@ -163,6 +174,7 @@ static int serve(const struct arguments *a, struct config *config)
 		config_free(&config);
 		return EXIT_UNAVAILABLE;
 	}
+	hold_hangup(true);
 	s.loop = loop_new(&why);
 	if (!s.loop || start(&s, config, &why) != 0) {
 		fprintf(stderr, "greylagd: %s\n", buf_str(&why));
@@ -172,6 +184,7 @@ static int serve(const struct arguments *a, struct config *config)
 		log_msg(LOG_LEVEL_NOTICE, "greylagd " GREYLAG_VERSION " serves; suffix list: %s",
 			names_source(s.names));
 		log_flush();
+		hold_hangup(false);
 		detach_ready();
 		if (server_run(&s) != 0)
 			status = EXIT_UNAVAILABLE;

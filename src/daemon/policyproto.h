@@ -19,4 +19,8 @@ size_t policyproto_frame(struct span in, size_t *scanned);
  * which Postfix takes as trouble. */
 int policyproto_parse(struct span frame, struct request *out, unsigned *junk, struct buf *why);
 
+/* Sets one attribute of a request, "policy_context" say; its spans borrow from value. One
+ * that is not known changes nothing. */
+void policyproto_set(struct request *r, struct span name, struct span value);
+
 #endif

@@ -95,7 +95,7 @@ bool recordfilter_matches(const struct recordfilter *f, const struct key_parts *
 
 	if (f->field == RECORDFILTER_ALL)
 		return true;
-	if (f->field != RECORDFILTER_CLIENT && parts->kind != KEY_KIND_TRIPLET)
+	if (parts->kind == (f->field == RECORDFILTER_CLIENT ? KEY_KIND_WRITTEN : KEY_KIND_ALLOWED))
 		return false;
 	key_unescape(&b, f->field == RECORDFILTER_CLIENT ? parts->identity :
 			 f->field == RECORDFILTER_SENDER ? parts->sender : parts->recipient);

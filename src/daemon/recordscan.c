@@ -84,7 +84,7 @@ void recordscan_resume(struct recordscan *s)
 void recordscan_start(struct recordscan *s)
 {
 	s->doomed = buf_heap(RECORDSCAN_PAGE * (KEY_MAX + 1));
-	s->scan = (struct store_scan){ .from = buf_on(s->from, sizeof s->from), .limit = RECORDSCAN_PAGE,
+	s->scan = (struct store_scan){ .prefix = s->prefix, .from = buf_on(s->from, sizeof s->from), .limit = RECORDSCAN_PAGE,
 				       .records = s->records, .keys = buf_heap(RECORDSCAN_PAGE * (KEY_MAX + 1)),
 				       .done = on_page, .arg = s };
 	recordscan_resume(s);

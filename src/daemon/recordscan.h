@@ -1,4 +1,4 @@
-/* A walk over all records, page by page, between other requests; what it visits may
+/* A walk over records, page by page, between other requests; what it visits may
  * be forgotten on the way. Loop thread only. */
 #ifndef GREYLAG_DAEMON_RECORDSCAN_H
 #define GREYLAG_DAEMON_RECORDSCAN_H
@@ -13,6 +13,7 @@ enum recordscan_next { RECORDSCAN_GO, RECORDSCAN_STOP, RECORDSCAN_WAIT };
 /* Embed it in the job, fill in the first part. */
 struct recordscan {
 	struct store *store;
+	struct span prefix;		/* only keys that start so; empty: all */
 	/* Called for each record; true: it is to be forgotten. */
 	bool (*row)(struct recordscan *s, struct span key, const struct record *r);
 	/* Called before each page. After RECORDSCAN_WAIT the job calls recordscan_resume. */

@@ -111,13 +111,19 @@ static void on_terminate(int signal, void *arg)
 	loop_stop(s->loop);
 }
 
+int server_watch_hangup(struct server *s, struct buf *why)
+{
+	if (loop_on_signal(s->loop, SIGHUP, on_hangup, s) != 0)
+		return buf_fail(why, "cannot watch signals");
+	return 0;
+}
+
 static int watch_signals(struct server *s, struct buf *why)
 {
 	signal(SIGPIPE, SIG_IGN);
 	/* A log or store file at its size limit gives an error, not an end. */
 	signal(SIGXFSZ, SIG_IGN);
-	if (loop_on_signal(s->loop, SIGHUP, on_hangup, s) != 0 ||
-	    loop_on_signal(s->loop, SIGTERM, on_terminate, s) != 0 ||
+	if (loop_on_signal(s->loop, SIGTERM, on_terminate, s) != 0 ||
 	    loop_on_signal(s->loop, SIGINT, on_terminate, s) != 0)
 		return buf_fail(why, "cannot watch signals");
 	return 0;
@@ -206,18 +212,28 @@ static struct store *open_store(struct server *s, const struct settings *setting
 int server_start(struct server *s, struct config *config, struct buf *why)
 {
 	s->store = open_store(s, &config->settings, why);
-	if (!s->store) {
+	s->living = s->store ? livinglists_new(s->loop, s->clock, s->store) : NULL;
+	if (!s->living) {
+		if (s->store)
+			buf_fail(why, "out of memory");
 		config_free(&config);
 		return -1;
 	}
 	set_hostname(s, &config->settings);
 	const struct engine_options options = {
 		.loop = s->loop, .clock = s->clock, .names = s->names, .store = s->store,
-		.config = config, .report = verdictlog_report,
+		.living = s->living, .config = config, .report = verdictlog_report,
 	};
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)
 		return -1;
+	const struct livingdomains_options domains = {
+		.loop = s->loop, .clock = s->clock, .store = s->store, .living = s->living,
+		.resolver = lookups_resolver(engine_lookups(s->engine)),
+	};
+	s->domains = livingdomains_new(&domains);
+	if (!s->domains)
+		return buf_fail(why, "out of memory");
 	s->started_at = clock_wall(s->clock);
 	loop_each_turn(s->loop, store_turn, s->store);
 	loop_each_turn(s->loop, flush_log, NULL);
@@ -251,6 +267,9 @@ bool server_stop(struct server *s)
 	notify_send("STOPPING=1");
 	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
 		listener_close(&s->listeners[i]);
+	/* Commands that wait for the DNS end with that. */
+	if (s->domains)
+		livingdomains_stop(s->domains);
 	unsigned left = close_waiting(s);
 	while (s->engine && left && clock_mono(&clock_system) < limit) {
 		loop_once(s->loop, 10);
@@ -259,7 +278,9 @@ bool server_stop(struct server *s)
 	conn_close_all(s);
 	greylistdconn_close_all(s);
 	bool ended = store_close(&s->store);
+	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
+	livinglists_free(&s->living);
 	conn_reap(s);
 	greylistdconn_reap(s);
 	return ended;

@@ -38,8 +38,23 @@ static void add_number(struct buf *out, const char *key, int64_t value)
 	buf_addi(out, value);
 }
 
-static void add_verdict(struct buf *out, const struct decision *d)
+/* "FILE:LINE", or "LIST:ENTRY" of a living list. */
+static void add_rule(struct buf *out, const struct inquiry *q)
 {
+	const struct ruling *rule = &q->decision.ruling;
+
+	add_value(out, "rule", span_of(rule->file), LOGGED_NAME);
+	buf_addc(out, ':');
+	if (rule->listed)
+		buf_addsafe(out, span_of(q->hit.value), LOGGED_NAME);
+	else
+		buf_addu(out, rule->line);
+}
+
+static void add_verdict(struct buf *out, const struct inquiry *q)
+{
+	const struct decision *d = &q->decision;
+
 	buf_adds(out, "verdict=");
 	buf_adds(out, verdict_word(d->verdict));
 	if (d->verdict == VERDICT_OBSERVE) {
@@ -52,11 +67,8 @@ static void add_verdict(struct buf *out, const struct decision *d)
 		add_number(out, "wait", d->wait_s);
 	if (d->reason == REASON_RETRIED)
 		add_number(out, "delayed", d->delayed_s);
-	if (d->ruled) {
-		add_value(out, "rule", span_of(d->ruling.file), LOGGED_NAME);
-		buf_addc(out, ':');
-		buf_addu(out, d->ruling.line);
-	}
+	if (d->ruled)
+		add_rule(out, q);
 }
 
 void verdictlog_add(struct buf *out, const struct inquiry *q)
@@ -64,7 +76,7 @@ void verdictlog_add(struct buf *out, const struct inquiry *q)
 	const struct request *r = &q->request;
 	const struct decision *d = &q->decision;
 
-	add_verdict(out, d);
+	add_verdict(out, q);
 	add_value(out, "client", r->client_text, NETADDR_TEXT);
 	add_value(out, "name", r->client_name, LOGGED_NAME);
 	if (d->subject)
@@ -104,6 +116,21 @@ static enum log_level level_of(const struct inquiry *q)
 	case REASON_ABORTED:
 	case REASON_DISTRUSTED:
 	case REASON_LEARNED:
+	case REASON_ALLOW_LIST:
+	case REASON_BLOCK_LIST:
+	case REASON_OUTGOING:
+	case REASON_CORRESPONDENT:
+	case REASON_EXPECTED:
+	case REASON_AMNESTY:
+	case REASON_TRAP:
+	case REASON_TRAPPED:
+	case REASON_HASTY:
+	case REASON_HAMMERING:
+	case REASON_HOPPING:
+	case REASON_UNWELCOME:
+	case REASON_MISBEHAVED:
+	case REASON_SPAM:
+	case REASON_UNRETRIED:
 	case REASON_COUNT:
 		break;
 	}

@@ -26,7 +26,7 @@ struct dns_record {
 struct dns_answer {
 	enum dns_status status;
 	bool exists;			/* DNS_NONE: the name has records of other types (NODATA) */
-	uint32_t ttl_s;			/* of the answer, the shortest of its records */
+	uint32_t ttl_s;			/* of the answer, the shortest of its records, less its age */
 	unsigned count;
 	const struct dns_record *records;
 };

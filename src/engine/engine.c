@@ -1,30 +1,4 @@
-#include "engine/engine.h"
-
-#include <time.h>
-
-#include "engine/clientcache.h"
-#include "engine/transaction.h"
-
-/* A configuration and how many look at it. */
-struct snapshot {
-	struct config *config;
-	unsigned users;
-};
-
-struct engine {
-	struct engine_options options;
-	struct snapshot *snapshot;
-	struct transactions *transactions;
-	struct clientcache *clients;
-	struct metrics metrics;
-	struct inquiry *idle;		/* free list, linked by `later` */
-	struct inquiry *oldest, *newest;	/* waiting for the store */
-	unsigned waiting;
-	struct loop_timer deadline;
-	bool deadline_set;
-};
-
-static void step(struct inquiry *q);
+#include "engine/inside.h"
 
 /* --- Snapshots --------------------------------------------------------------- */
 
@@ -66,54 +40,12 @@ void engine_swap(struct engine *engine, struct config *config)
 	}
 	snapshot_drop(&engine->snapshot);
 	engine->snapshot = s;
-}
-
-/* --- Inquiries that wait for the store, oldest first ---------------------------- */
-
-static void wait_unlink(struct inquiry *q)
-{
-	struct engine *e = q->engine;
-
-	if (q->earlier)
-		q->earlier->later = q->later;
-	else
-		e->oldest = q->later;
-	if (q->later)
-		q->later->earlier = q->earlier;
-	else
-		e->newest = q->earlier;
-	q->earlier = q->later = NULL;
-	e->waiting--;
-}
-
-static void set_deadline(struct engine *e)
-{
-	if (e->deadline_set || !e->oldest)
-		return;
-	uint64_t limit_ms = inquiry_config(e->oldest)->settings.store_deadline_ms;
-	uint64_t waited_ms = (clock_mono(&clock_system) - e->oldest->started_ns) / CLOCK_NS_PER_MS;
-	loop_timer_set(&e->deadline, (unsigned)(waited_ms < limit_ms ? limit_ms - waited_ms : 1));
-	e->deadline_set = true;
-}
-
-static void wait_link(struct inquiry *q)
-{
-	struct engine *e = q->engine;
-
-	q->earlier = e->newest;
-	q->later = NULL;
-	if (e->newest)
-		e->newest->later = q;
-	else
-		e->oldest = q;
-	e->newest = q;
-	e->waiting++;
-	set_deadline(e);
+	lookups_use(engine->lookups, config->rules);
 }
 
 /* --- Ending ------------------------------------------------------------------- */
 
-static void recycle(struct inquiry *q)
+void engine_recycle(struct inquiry *q)
 {
 	struct engine *e = q->engine;
 
@@ -137,161 +69,10 @@ static void end(struct inquiry *q)
 	q->answer(q);
 }
 
-static void fault(struct inquiry *q, enum reason reason)
+void engine_fault(struct inquiry *q, enum reason reason)
 {
 	decision_fault(&inquiry_config(q)->policy, &q->decision, reason);
 	end(q);
-}
-
-static void on_deadline(struct loop_timer *t)
-{
-	struct engine *e = t->arg;
-	uint64_t now = clock_mono(&clock_system);
-
-	e->deadline_set = false;
-	while (e->oldest) {
-		struct inquiry *q = e->oldest;
-		uint64_t limit_ms = inquiry_config(q)->settings.store_deadline_ms;
-		if (now - q->started_ns < limit_ms * CLOCK_NS_PER_MS)
-			break;
-		wait_unlink(q);
-		fault(q, REASON_STORE_TIMEOUT);
-	}
-	set_deadline(e);
-}
-
-/* --- Facts -------------------------------------------------------------------- */
-
-static void remember(struct inquiry *q)
-{
-	struct fact_transaction verdict;
-	const struct policy *policy = &inquiry_config(q)->policy;
-
-	if (q->decision.reason == REASON_NULL_SENDER)
-		transactions_put_recipient(q->engine->transactions, &q->request, q->now);
-	else if (decision_remember(policy, &q->decision, q->now, &verdict))
-		transactions_put(q->engine->transactions, &q->request, q->now, &verdict);
-}
-
-static void tell_local_time(struct inquiry *q)
-{
-	time_t now = (time_t)q->now;
-	struct tm tm;
-
-	if (!localtime_r(&now, &tm))
-		return;
-	q->request.has_minute = q->request.has_weekday = true;
-	q->request.local_minute = (uint16_t)(tm.tm_hour * 60 + tm.tm_min);
-	q->request.local_weekday = (uint8_t)((tm.tm_wday + 6) % 7);
-}
-
-static void fetch_ruling(struct inquiry *q)
-{
-	const struct ruleset *rules = inquiry_config(q)->rules;
-
-	if (rules && ruleset_wants_clock(rules))
-		tell_local_time(q);
-	q->facts.ruled = rules && ruleset_match(rules, &q->request, &q->facts.ruling) != MATCH_NONE;
-	q->facts.have |= FACT_RULING;
-}
-
-/* Postfix names no recipient at DATA when there are several: a bounce is then
- * judged by the first, as seen at RCPT. */
-static void fetch_transaction(struct inquiry *q)
-{
-	struct span first;
-
-	transactions_find(q->engine->transactions, &q->request, q->now, &q->facts.transaction, &first);
-	if (q->request.recipient.n == 0 && first.n) {
-		buf_clear(&q->recipient);
-		buf_addspan(&q->recipient, first);
-		q->request.recipient = buf_span(&q->recipient);
-	}
-	q->facts.have |= FACT_TRANSACTION;
-}
-
-static struct fact_record *stored_fact(struct facts *f, unsigned fact)
-{
-	return fact == FACT_ALLOWED ? &f->allowed : fact == FACT_ADDRESS ? &f->address : &f->triplet;
-}
-
-static struct span stored_key(const struct decision *d, unsigned fact)
-{
-	return decision_key(d, fact == FACT_ALLOWED ? KEY_SLOT_ALLOWED :
-			       fact == FACT_ADDRESS ? KEY_SLOT_ADDRESS : KEY_SLOT_TRIPLET);
-}
-
-static const unsigned stored_facts[] = { FACT_ALLOWED, FACT_ADDRESS, FACT_TRIPLET };
-
-/* Which fact each key of q->get stands for, by position. */
-static unsigned wanted_fact(const struct inquiry *q, unsigned position)
-{
-	for (unsigned i = 0; i < STORE_GET_MAX; i++) {
-		struct span key = stored_key(&q->decision, stored_facts[i]);
-		if (key.p == q->get.keys[position].p)
-			return stored_facts[i];
-	}
-	return 0;
-}
-
-static void take_records(struct inquiry *q, enum store_status status)
-{
-	if (status != STORE_DONE) {
-		q->facts.store_fault = REASON_STORE_FAILURE;
-		return;
-	}
-	for (unsigned i = 0; i < q->get.count; i++) {
-		unsigned fact = wanted_fact(q, i);
-		*stored_fact(&q->facts, fact) =
-			(struct fact_record){ q->get.found[i], q->get.records[i] };
-		q->facts.have |= fact;
-	}
-}
-
-/* True when the operation's owner still wants its result. */
-static bool came_back(struct inquiry *q)
-{
-	q->in_store = false;
-	if (q->answered) {
-		recycle(q);
-		return false;
-	}
-	wait_unlink(q);
-	return true;
-}
-
-static void on_records(struct store_get *op, enum store_status status)
-{
-	struct inquiry *q = op->arg;
-
-	if (!came_back(q))
-		return;
-	take_records(q, status);
-	step(q);
-}
-
-/* False when the answer comes later. */
-static bool fetch_records(struct inquiry *q, unsigned need)
-{
-	q->get = (struct store_get){ .done = on_records, .arg = q };
-	for (unsigned i = 0; i < STORE_GET_MAX; i++) {
-		struct span key = stored_key(&q->decision, stored_facts[i]);
-		if (need & stored_facts[i] && key.n)
-			q->get.keys[q->get.count++] = key;
-		else if (need & stored_facts[i])
-			q->facts.have |= stored_facts[i];
-	}
-	if (q->get.count == 0)
-		return true;
-	q->in_store = true;
-	enum store_status status = store_get(q->engine->options.store, &q->get);
-	if (status == STORE_PENDING) {
-		wait_link(q);
-		return false;
-	}
-	q->in_store = false;
-	take_records(q, status);
-	return true;
 }
 
 /* --- Writes ------------------------------------------------------------------- */
@@ -300,12 +81,12 @@ static void on_merged(struct store_merge *op, enum store_status status)
 {
 	struct inquiry *q = op->arg;
 
-	if (!came_back(q))
+	if (!waiting_over(q))
 		return;
 	if (status == STORE_DONE)
 		end(q);
 	else
-		fault(q, REASON_STORE_FAILURE);
+		engine_fault(q, REASON_STORE_FAILURE);
 }
 
 static void write_later(struct inquiry *q)
@@ -318,7 +99,7 @@ static void write_later(struct inquiry *q)
 	end(q);
 }
 
-static void write_durably(struct inquiry *q)
+static enum store_status merge(struct inquiry *q)
 {
 	struct decision *d = &q->decision;
 
@@ -329,15 +110,29 @@ static void write_durably(struct inquiry *q)
 			.fresh = d->deltas[i].fresh };
 	q->in_store = true;
 	enum store_status status = store_merge(q->engine->options.store, &q->merge);
+	q->in_store = status == STORE_PENDING;
+	return status;
+}
+
+static void write_durably(struct inquiry *q)
+{
+	enum store_status status = merge(q);
+
 	if (status == STORE_PENDING) {
-		wait_link(q);
+		waiting_link(q);
 		return;
 	}
-	q->in_store = false;
 	if (status == STORE_DONE)
 		end(q);
 	else
-		fault(q, REASON_STORE_FAILURE);
+		engine_fault(q, REASON_STORE_FAILURE);
+}
+
+/* The inquiry stays until the store has taken it. */
+static void write_promptly(struct inquiry *q)
+{
+	merge(q);
+	end(q);
 }
 
 static void conclude(struct inquiry *q)
@@ -346,19 +141,20 @@ static void conclude(struct inquiry *q)
 		end(q);
 		return;
 	}
-	remember(q);
+	facts_remember(q);
 	if (q->decision.delta_count == 0)
 		end(q);
 	else if (q->decision.durable)
 		write_durably(q);
+	else if (q->decision.prompt)
+		write_promptly(q);
 	else
 		write_later(q);
 }
 
 /* --- Asking ------------------------------------------------------------------- */
 
-/* Decides, or fetches what is missing, until the store makes it wait. */
-static void step(struct inquiry *q)
+void engine_step(struct inquiry *q)
 {
 	const struct policy *policy = &inquiry_config(q)->policy;
 
@@ -369,11 +165,7 @@ static void step(struct inquiry *q)
 			need = FACTS_STORED & ~q->facts.have;
 		if (need == 0)
 			break;
-		if (need & FACT_RULING)
-			fetch_ruling(q);
-		if (need & FACT_TRANSACTION)
-			fetch_transaction(q);
-		if (need & FACTS_STORED && !fetch_records(q, need & FACTS_STORED))
+		if (!facts_fetch(q, need))
 			return;
 	}
 	conclude(q);
@@ -404,6 +196,7 @@ struct inquiry *engine_inquiry(struct engine *engine)
 	q->engine = engine;
 	q->snapshot = NULL;
 	q->request = (struct request){ 0 };
+	q->found = (struct lookups_found){ 0 };
 	q->dry = q->answered = q->released = q->in_store = false;
 	q->earlier = q->later = NULL;
 	return q;
@@ -417,17 +210,17 @@ void engine_ask(struct inquiry *q, void (*answer)(struct inquiry *q), void *arg)
 	q->snapshot->users++;
 	q->answer = answer;
 	q->arg = arg;
-	q->started_ns = clock_mono(&clock_system);
+	q->started_ns = q->store_since_ns = clock_mono(&clock_system);
 	q->now = clock_wall(e->options.clock);
 	decision_begin(&q->decision);
 	facts_begin(&q->facts);
 	complete_request(q);
-	if (e->waiting >= inquiry_config(q)->settings.limit_in_flight) {
+	if (engine_in_flight(e) >= inquiry_config(q)->settings.limit_in_flight) {
 		q->decision.ruled = false;
-		fault(q, REASON_OVERLOAD);
+		engine_fault(q, REASON_OVERLOAD);
 		return;
 	}
-	step(q);
+	engine_step(q);
 }
 
 void engine_release(struct inquiry **q)
@@ -438,33 +231,85 @@ void engine_release(struct inquiry **q)
 	if (!gone)
 		return;
 	gone->released = true;
-	recycle(gone);
+	engine_recycle(gone);
 }
 
 /* --- The engine ----------------------------------------------------------------- */
 
+static void free_parts(struct engine *e)
+{
+	lookups_free(&e->lookups);
+	amnesty_free(&e->amnesty);
+	country_free(&e->country);
+	transactions_free(&e->transactions);
+	clientcache_free(&e->clients);
+	rates_free(&e->rates);
+	hopping_free(&e->hopping);
+	forwarders_free(&e->forwarders);
+	free(e);
+}
+
+static bool make_parts(struct engine *e, struct buf *why)
+{
+	e->transactions = transactions_new();
+	e->clients = clientcache_new();
+	e->rates = rates_new();
+	e->hopping = hopping_new();
+	e->forwarders = forwarders_new();
+	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->forwarders) {
+		buf_fail(why, "out of memory");
+		return false;
+	}
+	const char *countries = e->options.config->settings.country_database;
+	char text[200];
+	struct buf problem = BUF_ON(text);
+	if (countries[0] && !(e->country = country_new(countries, &problem)))
+		return buf_fail(why, "country-database %s: %s", countries, buf_str(&problem)) == 0;
+	const struct lookups_options lookups = { .loop = e->options.loop, .clock = e->options.clock, .rates = e->rates, .living = e->options.living,
+						 .servers = e->options.config->settings.dns_servers,
+						 .remember = (unsigned)e->options.config->settings.dns_remember };
+	e->lookups = lookups_new(&lookups, why);
+	return e->lookups != NULL;
+}
+
+static bool begin(struct engine *e, struct buf *why)
+{
+	struct config *config = e->options.config;
+
+	if (!make_parts(e, why))
+		return false;
+	/* Last: the store may still have to answer it. */
+	e->amnesty = amnesty_new(e->options.loop, e->options.clock, e->options.store, config->settings.amnesty_s);
+	if (!e->amnesty) {
+		buf_fail(why, "out of memory");
+		return false;
+	}
+	lookups_use(e->lookups, config->rules);
+	waiting_init(e);
+	return true;
+}
+
 struct engine *engine_new(const struct engine_options *options, struct buf *why)
 {
+	struct config *config = options->config;
 	struct engine *e = calloc(1, sizeof *e);
 
-	if (e) {
-		e->options = *options;
-		e->snapshot = snapshot_new(options->config);
-		e->transactions = transactions_new();
-		e->clients = clientcache_new();
-	}
-	if (!e || !e->snapshot || !e->transactions || !e->clients) {
+	if (!e) {
+		config_free(&config);
 		buf_fail(why, "out of memory");
-		if (e) {
-			free(e->snapshot);
-			transactions_free(&e->transactions);
-			clientcache_free(&e->clients);
-		}
-		free(e);
 		return NULL;
 	}
-	loop_timer_init(&e->deadline, options->loop, on_deadline, e);
-	return e;
+	e->options = *options;
+	e->snapshot = snapshot_new(config);
+	if (!e->snapshot) {
+		config_free(&config);
+		buf_fail(why, "out of memory");
+	} else if (begin(e, why)) {
+		return e;
+	}
+	snapshot_drop(&e->snapshot);
+	free_parts(e);
+	return NULL;
 }
 
 void engine_free(struct engine **engine)
@@ -473,22 +318,15 @@ void engine_free(struct engine **engine)
 
 	if (!e)
 		return;
-	loop_timer_cancel(&e->deadline);
-	while (e->oldest) {
-		struct inquiry *q = e->oldest;
-		wait_unlink(q);
-		q->in_store = false;
-		fault(q, REASON_STORE_FAILURE);
-	}
+	waiting_abandon(e);
+	facts_abandon(e);
 	while (e->idle) {
 		struct inquiry *q = e->idle;
 		e->idle = q->later;
 		free(q);
 	}
 	snapshot_drop(&e->snapshot);
-	transactions_free(&e->transactions);
-	clientcache_free(&e->clients);
-	free(e);
+	free_parts(e);
 	*engine = NULL;
 }
 
@@ -504,5 +342,20 @@ struct store *engine_store(const struct engine *engine)
 
 unsigned engine_in_flight(const struct engine *engine)
 {
-	return engine->waiting;
+	return engine->waiting + lookups_pending(engine->lookups);
+}
+
+int64_t engine_amnesty_until(const struct engine *engine)
+{
+	return amnesty_until(engine->amnesty);
+}
+
+const struct forwarders *engine_forwarders(const struct engine *engine)
+{
+	return engine->forwarders;
+}
+
+const struct lookups *engine_lookups(const struct engine *engine)
+{
+	return engine->lookups;
 }

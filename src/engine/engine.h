@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "core/decide.h"
+#include "engine/livinglists.h"
+#include "engine/forwarders.h"
+#include "engine/lookups.h"
 #include "engine/metrics.h"
 #include "names/names.h"
 #include "store/store.h"
@@ -31,11 +34,15 @@ struct inquiry {
 	void (*answer)(struct inquiry *q);
 	void *arg;
 	uint64_t started_ns;
+	uint64_t store_since_ns;	/* the store's deadline counts from here */
 	bool answered;
 	bool released;
 	bool in_store;			/* an operation of the store still points here */
 	struct inquiry *earlier, *later;	/* waiting for the store, oldest first */
+	struct lookups_found found;	/* what the rules looked up */
+	struct living_hit hit;		/* with decision.ruling.listed: the entry */
 	struct store_get get;
+	enum key_slot slots[STORE_GET_MAX];	/* what each key of get stands for */
 	struct store_merge merge;
 	struct buf sender, recipient;	/* over the texts below, when A-labels had to be written */
 	char sender_text[REQUEST_ADDRESS_MAX + 1];
@@ -47,7 +54,8 @@ struct engine_options {
 	const struct clock *clock;
 	const struct names *names;
 	struct store *store;
-	struct config *config;		/* the engine owns it from here on */
+	struct livinglists *living;	/* NULL: none. Must live as long */
+	struct config *config;		/* the engine's from here on, even when it cannot begin */
 	/* Called once for each verdict that is given, to log it. May be NULL. */
 	void (*report)(const struct inquiry *q, const struct config *config, void *arg);
 	void *report_arg;
@@ -66,7 +74,7 @@ struct inquiry *engine_inquiry(struct engine *engine);
 void engine_ask(struct inquiry *q, void (*answer)(struct inquiry *q), void *arg);
 /* Gives the inquiry back and clears the caller's pointer: after its answer, or
  * instead of asking. An asker that has gone meanwhile waits for the answer,
- * which comes within the store's deadline. */
+ * which comes within the budget of the DNS and the store's deadline. */
 void engine_release(struct inquiry **q);
 
 /* The configuration in force; valid until the next turn of the loop. */
@@ -78,6 +86,10 @@ void engine_swap(struct engine *engine, struct config *config);
 
 const struct metrics *engine_metrics(const struct engine *engine);
 struct store *engine_store(const struct engine *engine);
+const struct forwarders *engine_forwarders(const struct engine *engine);
+const struct lookups *engine_lookups(const struct engine *engine);
+/* Until when nothing is delayed because the store is too young (engine/amnesty.h); 0: it is not. */
+int64_t engine_amnesty_until(const struct engine *engine);
 unsigned engine_in_flight(const struct engine *engine);
 
 #endif

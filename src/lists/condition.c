@@ -7,7 +7,7 @@
 #include "lists/ranges.h"
 
 /* What values a condition takes. */
-enum { PREFIXES = 1, NAMES = 2, ADDRESSES = 4, CLASSES = 8, WORDS = 16, RANGES = 32,
+enum { PREFIXES = 1, NAMES = 2, ADDRESSES = 4, CLASSES = 8, WORDS = 16, RANGES = 32, LOOKUPS = 64,
        PATTERNS = NAMES | ADDRESSES | WORDS };
 
 /* Words that stand for a class of client names. */
@@ -20,6 +20,8 @@ static struct span sender(const struct request *r) { return r->sender; }
 static struct span recipient(const struct request *r) { return r->recipient; }
 static struct span sender_domain(const struct request *r) { return address_domain(r->sender); }
 static struct span policy_context(const struct request *r) { return r->policy_context; }
+static struct span listener(const struct request *r) { return r->listener; }
+static struct span country(const struct request *r) { return r->country; }
 static struct span server_address(const struct request *r) { return r->server_address; }
 
 static struct netaddr client_address(const struct request *r) { return r->client; }
@@ -59,6 +61,11 @@ static int64_t tls(const struct request *r)
 	return r->encryption_protocol.p ? r->encryption_protocol.n != 0 : -1;
 }
 
+static int64_t authenticated(const struct request *r)
+{
+	return r->sasl_username.n != 0 || r->sasl_method.n != 0;
+}
+
 static int64_t minute(const struct request *r) { return r->has_minute ? r->local_minute : -1; }
 static int64_t weekday(const struct request *r) { return r->has_weekday ? r->local_weekday : -1; }
 
@@ -87,7 +94,9 @@ static const struct condition_kind {
 	struct netaddr (*address)(const struct request *r);	/* what prefixes look at */
 	int64_t (*number)(const struct request *r);	/* what ranges look at; -1: unknown */
 	enum range_unit unit;
+	enum lookup_kind lookup;
 	bool forgeable;
+	bool no_proof;
 	bool clock;			/* needs the local time */
 } kinds[] = {
 	{ "client", PREFIXES | NAMES, .text = client_name, .address = client_address },
@@ -102,11 +111,20 @@ static const struct condition_kind {
 	{ "recipient", ADDRESSES, .text = recipient },
 	{ "recipient-count", RANGES, .number = recipient_count, .unit = RANGE_NUMBER },
 	{ "tls", RANGES, .number = tls, .unit = RANGE_TRUTH },
+	{ "authenticated", RANGES, .number = authenticated, .unit = RANGE_TRUTH },
+	{ "listener", WORDS, .text = listener },
 	{ "policy-context", WORDS, .text = policy_context },
 	{ "server-address", PREFIXES, .text = server_address, .address = server_netaddr },
 	{ "server-port", RANGES, .number = server_port, .unit = RANGE_NUMBER },
 	{ "time", RANGES, .number = minute, .unit = RANGE_MINUTE, .clock = true },
 	{ "weekday", RANGES, .number = weekday, .unit = RANGE_WEEKDAY, .clock = true },
+	{ "country", WORDS, .text = country },
+	{ "dnsbl", LOOKUPS, .lookup = LOOKUP_DNSBL },
+	{ "dnswl", LOOKUPS, .lookup = LOOKUP_DNSWL },
+	{ "rhsbl", LOOKUPS, .lookup = LOOKUP_RHSBL },
+	{ "spf", LOOKUPS, .lookup = LOOKUP_SPF, .no_proof = true },
+	{ "rate", LOOKUPS, .lookup = LOOKUP_RATE },
+	{ "listed", LOOKUPS, .lookup = LOOKUP_LISTED },
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
@@ -121,6 +139,8 @@ struct condition {
 	struct wordset *words;		/* names, addresses or words */
 	struct patterns *patterns;
 	struct ranges ranges;
+	struct lookup *lookups;
+	size_t lookup_count;
 	const struct condition **sets;	/* of others: their values are its values too */
 	size_t set_count;
 };
@@ -141,6 +161,21 @@ const char *condition_kind_name(unsigned index)
 bool condition_forgeable(const struct condition_kind *kind)
 {
 	return kind->forgeable;
+}
+
+bool condition_no_proof(const struct condition *c)
+{
+	return c->kind->no_proof;
+}
+
+bool condition_wants_country(const struct condition *c)
+{
+	return c->kind->text == country;
+}
+
+struct lookup *condition_lookup(struct condition *c, unsigned i)
+{
+	return i < c->lookup_count ? &c->lookups[i] : NULL;
 }
 
 bool condition_wants_clock(const struct condition *c)
@@ -171,6 +206,9 @@ void condition_free(struct condition **c)
 		wordset_free(&(*c)->words);
 		patterns_free(&(*c)->patterns);
 		ranges_free(&(*c)->ranges);
+		for (size_t i = 0; i < (*c)->lookup_count; i++)
+			lookup_free(&(*c)->lookups[i]);
+		free((*c)->lookups);
 		free((*c)->sets);
 	}
 	free(*c);
@@ -220,6 +258,19 @@ static int add_range(struct condition *c, struct span value, struct buf *why)
 	return result(ranges_add(&c->ranges, range) ? 1 : -1, value, "", why);
 }
 
+static int add_lookup(struct condition *c, struct span value, struct buf *why)
+{
+	struct lookup *more = realloc(c->lookups, (c->lookup_count + 1) * sizeof *more);
+
+	if (!more)
+		return buf_fail(why, "out of memory");
+	c->lookups = more;
+	if (lookup_parse(&more[c->lookup_count], c->kind->lookup, value, why) != 0)
+		return -1;
+	c->lookup_count++;
+	return 0;
+}
+
 static int add_value(struct condition *c, struct span value, struct buf *why)
 {
 	unsigned takes = c->kind->takes;
@@ -228,6 +279,8 @@ static int add_value(struct condition *c, struct span value, struct buf *why)
 
 	if (takes & RANGES)
 		return add_range(c, value, why);
+	if (takes & LOOKUPS)
+		return add_lookup(c, value, why);
 	if (takes & PREFIXES && netprefix_parse(value, &prefix))
 		return result(prefixset_add(c->prefixes, &prefix) ? 1 : -1, value, "", why);
 	if (takes & PATTERNS && pattern_spelled(value, &pattern))
@@ -296,6 +349,8 @@ bool condition_add_word(struct condition *c, struct span word)
 
 int condition_add_set(struct condition *c, const struct condition *set, struct buf *why)
 {
+	if (set->kind->takes & LOOKUPS)
+		return buf_fail(why, "%s takes no set", set->kind->name);
 	if (set == c || set->set_count)
 		return buf_fail(why, "a set in a set is no value");
 	if (set->kind != c->kind)
@@ -379,7 +434,31 @@ static bool matches(const struct condition *c, const struct request *r)
 	return false;
 }
 
-bool condition_holds(const struct condition *c, const struct request *r)
+static enum holds found(const struct condition *c, const struct lookup_answers *answers, uint64_t *wanted)
 {
-	return matches(c, r) != c->negated;
+	uint64_t missing = 0;
+	bool open = false;
+
+	for (size_t i = 0; i < c->lookup_count; i++) {
+		const struct lookup *l = &c->lookups[i];
+		uint64_t bit = (uint64_t)1 << l->index;
+		if (!answers || !(answers->known & bit))
+			missing |= bit;
+		else if (answers->open & bit)
+			open = true;
+		else if (answers->bits[l->index] & l->bits)
+			return c->negated ? HOLDS_NOT : HOLDS;
+	}
+	if (missing && (!answers || answers->final))
+		return HOLDS_NOT;
+	*wanted |= missing;
+	return missing ? HOLDS_UNKNOWN : c->negated && !open ? HOLDS : HOLDS_NOT;
+}
+
+enum holds condition_holds(const struct condition *c, const struct request *r, const struct lookup_answers *answers,
+			   uint64_t *wanted)
+{
+	if (c->kind->takes & LOOKUPS)
+		return found(c, answers, wanted);
+	return matches(c, r) != c->negated ? HOLDS : HOLDS_NOT;
 }

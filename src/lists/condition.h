@@ -3,6 +3,7 @@
 #define GREYLAG_LISTS_CONDITION_H
 
 #include "core/request.h"
+#include "lists/lookup.h"
 
 struct condition;
 struct condition_kind;
@@ -14,8 +15,14 @@ const char *condition_kind_name(unsigned index);
 /* True when what it looks at can be forged by a stranger, so that it must not allow. */
 bool condition_forgeable(const struct condition_kind *kind);
 
-/* True when it looks at the time of the day or the day of the week. */
+/* True when a stranger can make it hold for mail of his, so that alone it must not allow. */
+bool condition_no_proof(const struct condition *c);
+
+/* True when it looks at the time of the day or the day of the week; at the country. */
 bool condition_wants_clock(const struct condition *c);
+bool condition_wants_country(const struct condition *c);
+/* Its look-ups, from 0; NULL after the last. Whoever builds the rules numbers them. */
+struct lookup *condition_lookup(struct condition *c, unsigned i);
 
 /* NULL when memory is out. */
 struct condition *condition_new(const struct condition_kind *kind, bool negated);
@@ -34,7 +41,10 @@ bool condition_always(const struct condition *c);
 bool condition_never(const struct condition *c);
 /* A fingerprint: the same for the same kind with the same values in any order. */
 uint64_t condition_print(const struct condition *c);
-/* Whether it holds, `not` included. */
-bool condition_holds(const struct condition *c, const struct request *r);
+enum holds { HOLDS_NOT, HOLDS, HOLDS_UNKNOWN };
+/* Whether it holds, `not` included. Of what cannot be found out neither it nor its
+ * `not` holds. HOLDS_UNKNOWN: *wanted gets the bits of the look-ups that would tell. */
+enum holds condition_holds(const struct condition *c, const struct request *r, const struct lookup_answers *answers,
+			   uint64_t *wanted);
 
 #endif

@@ -2,7 +2,7 @@
 
 struct rule {
 	struct ruling ruling;
-	char *text;
+	char *text, *code;
 	bool goes_on;			/* changes parameters, decides nothing */
 	unsigned count;
 	struct condition *conditions[RULE_CONDITIONS_MAX];
@@ -20,7 +20,9 @@ struct ruleset {
 	size_t used, room;
 	struct named_set *sets;
 	unsigned set_count;
-	bool wants_clock;
+	bool wants_clock, wants_country;
+	const struct lookup *lookups[LOOKUPS_MAX];
+	unsigned lookup_count;
 };
 
 struct ruleset *ruleset_new(const char *file)
@@ -45,6 +47,7 @@ void ruleset_free(struct ruleset **rules)
 		for (unsigned c = 0; c < r->rules[i].count; c++)
 			condition_free(&r->rules[i].conditions[c]);
 		free(r->rules[i].text);
+		free(r->rules[i].code);
 	}
 	for (unsigned i = 0; i < r->set_count; i++) {
 		condition_free(&r->sets[i].set);
@@ -99,16 +102,40 @@ struct ruling *ruleset_begin(struct ruleset *rules, enum action action, unsigned
 	}
 	struct rule *rule = &rules->rules[rules->used++];
 	*rule = (struct rule){ .ruling = { .action = action, .delay_s = -1, .window_s = -1, .keep_s = -1,
+					   .hold_s = -1,
 					   .file = rules->file, .line = line } };
 	return &rule->ruling;
+}
+
+static bool number_lookup(struct ruleset *rules, struct lookup *l)
+{
+	for (unsigned i = 0; i < rules->lookup_count; i++)
+		if (lookup_same(rules->lookups[i], l)) {
+			l->index = i;
+			return true;
+		}
+	if (rules->lookup_count == LOOKUPS_MAX)
+		return false;
+	l->index = rules->lookup_count;
+	rules->lookups[rules->lookup_count++] = l;
+	return true;
 }
 
 bool ruleset_add(struct ruleset *rules, struct condition *c)
 {
 	struct rule *rule = &rules->rules[rules->used - 1];
+	unsigned before = rules->lookup_count;
+	struct lookup *l;
 
 	if (rule->count == RULE_CONDITIONS_MAX)
 		return false;
+	for (unsigned i = 0; (l = condition_lookup(c, i)) != NULL; i++)
+		if (!number_lookup(rules, l)) {
+			/* The caller frees the condition, with those that have a number already. */
+			rules->lookup_count = before;
+			return false;
+		}
+	rules->wants_country |= condition_wants_country(c);
 	rule->conditions[rule->count++] = c;
 	rules->wants_clock |= condition_wants_clock(c);
 	return true;
@@ -129,12 +156,42 @@ bool ruleset_text(struct ruleset *rules, struct span text)
 	return rule->text != NULL;
 }
 
-static bool applies(const struct rule *rule, const struct request *r)
+bool ruleset_code(struct ruleset *rules, struct span code)
 {
+	struct rule *rule = &rules->rules[rules->used - 1];
+
+	free(rule->code);
+	rule->code = strndup(code.p, code.n);
+	rule->ruling.code = rule->code;
+	return rule->code != NULL;
+}
+
+bool ruleset_no_proof(const struct ruleset *rules)
+{
+	const struct rule *rule = &rules->rules[rules->used - 1];
+
 	for (unsigned i = 0; i < rule->count; i++)
-		if (!condition_holds(rule->conditions[i], r))
+		if (!condition_no_proof(rule->conditions[i]))
 			return false;
-	return true;
+	return rule->count > 0;
+}
+
+const struct lookup *ruleset_lookup(const struct ruleset *rules, unsigned index)
+{
+	return index < rules->lookup_count ? rules->lookups[index] : NULL;
+}
+
+/* What a rule wants to know counts only when the rest of it holds. */
+static enum holds applies(const struct rule *rule, const struct request *r, const struct lookup_answers *answers,
+			  uint64_t *wanted)
+{
+	uint64_t missing = 0;
+
+	for (unsigned i = 0; i < rule->count; i++)
+		if (condition_holds(rule->conditions[i], r, answers, &missing) == HOLDS_NOT)
+			return HOLDS_NOT;
+	*wanted |= missing;
+	return missing ? HOLDS_UNKNOWN : HOLDS;
 }
 
 bool ruleset_always(const struct ruleset *rules, unsigned index)
@@ -170,33 +227,40 @@ uint64_t ruleset_print(const struct ruleset *rules, unsigned index)
 /* What the later rule says counts; what it leaves open stays as before. */
 static void change(struct ruling *out, const struct ruling *later)
 {
+	/* The code of a rule that goes on is one for deferrals. */
+	if (later->code || later->action != out->action)
+		out->code = later->code;
 	out->action = later->action;
 	out->observe |= later->observe;
 	out->delay_s = later->delay_s >= 0 ? later->delay_s : out->delay_s;
 	out->window_s = later->window_s >= 0 ? later->window_s : out->window_s;
 	out->keep_s = later->keep_s >= 0 ? later->keep_s : out->keep_s;
+	out->hold_s = later->hold_s >= 0 ? later->hold_s : out->hold_s;
+	out->first_only = later->first_only;
 	out->text = later->text ? later->text : out->text;
 	out->file = later->file;
 	out->line = later->line;
 }
 
-enum match ruleset_match(const struct ruleset *rules, const struct request *r, struct ruling *out)
+enum match ruleset_match(const struct ruleset *rules, const struct request *r, const struct lookup_answers *answers,
+			 struct ruling *out, uint64_t *wanted)
 {
 	enum match match = MATCH_NONE;
 
+	*wanted = 0;
 	for (size_t i = 0; i < rules->used; i++) {
 		const struct rule *rule = &rules->rules[i];
-		if (!applies(rule, r))
+		if (applies(rule, r, answers, wanted) != HOLDS)
 			continue;
 		if (match == MATCH_NONE)
 			*out = rule->ruling;
 		else
 			change(out, &rule->ruling);
-		if (!rule->goes_on)
-			return MATCH_DECIDED;
-		match = MATCH_CHANGED;
+		match = rule->goes_on ? MATCH_CHANGED : MATCH_DECIDED;
+		if (match == MATCH_DECIDED)
+			break;
 	}
-	return match;
+	return *wanted ? MATCH_WANTS : match;
 }
 
 bool ruleset_goes_on(const struct ruleset *rules, unsigned index)
@@ -212,6 +276,11 @@ const struct ruling *ruleset_ruling(const struct ruleset *rules, unsigned index)
 bool ruleset_wants_clock(const struct ruleset *rules)
 {
 	return rules->wants_clock;
+}
+
+bool ruleset_wants_country(const struct ruleset *rules)
+{
+	return rules->wants_country;
 }
 
 unsigned ruleset_rules(const struct ruleset *rules)

@@ -30,11 +30,15 @@ uint64_t ruleset_print(const struct ruleset *rules, unsigned index);
  * ruling that is returned: delay_s, window_s, keep_s, observe. NULL when memory
  * is out. Valid until the next rule begins. */
 struct ruling *ruleset_begin(struct ruleset *rules, enum action action, unsigned line);
-/* Adds a condition to the rule begun last and owns it from then on; false when it has too many. */
+/* Adds a condition, with its values, to the rule begun last and owns it from then on;
+ * false when the rule has too many, or there are more than LOOKUPS_MAX look-ups. */
 bool ruleset_add(struct ruleset *rules, struct condition *c);
 /* Makes the rule begun last, of ACTION_DEFER, one that only changes parameters for what follows. */
 void ruleset_go_on(struct ruleset *rules);
-/* Sets the reply text of the rule begun last; copied. False when memory is out. */
+/* Sets the reply text, or the reply code, of the rule begun last; copied. False when memory is out. */
 bool ruleset_text(struct ruleset *rules, struct span text);
+bool ruleset_code(struct ruleset *rules, struct span code);
+/* True when every condition of the rule begun last is one that proves nothing. */
+bool ruleset_no_proof(const struct ruleset *rules);
 
 #endif

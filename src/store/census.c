@@ -147,6 +147,11 @@ static struct span identity_part(struct span key)
 	return space + 3 > key.n ? span_make(key.p, 0) : span_head(key, space + 3);
 }
 
+uint32_t census_waiting(const struct census *c, struct span triplet)
+{
+	return sketch_estimate(c->sketch, identity_part(triplet));
+}
+
 static void subtract(uint64_t *from, uint64_t n)
 {
 	*from -= n < *from ? n : *from;

@@ -27,6 +27,7 @@ void census_start(struct census *c);
 bool census_busy(const struct census *c);
 
 uint64_t census_pending(const struct census *c);	/* estimate */
+uint32_t census_waiting(const struct census *c, struct span triplet);	/* of its identity */
 uint64_t census_evicted(const struct census *c);
 
 #endif

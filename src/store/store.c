@@ -270,6 +270,13 @@ void store_done_merge(struct store *s, struct store_merge *op, enum store_status
 	op->done(op, status);
 }
 
+bool store_shared(const struct store *s)
+{
+	const struct store_ops *ops = s->driver->ops;
+
+	return ops != &store_rocksdb_ops && ops != &store_memory_ops && ops != &store_failing_ops;
+}
+
 /* --- The rest -------------------------------------------------------------- */
 
 enum store_status store_scan(struct store *s, struct store_scan *op)
@@ -376,6 +383,11 @@ void store_maintain(struct store *s)
 {
 	s->driver->ops->maintain(s->driver);
 	s->driver->ops->maintain(s->driver);
+}
+
+uint32_t store_waiting(const struct store *s, struct span triplet)
+{
+	return census_waiting(s->census, triplet);
 }
 
 void store_census(struct store *s)

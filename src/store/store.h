@@ -11,7 +11,7 @@
 #include "base/loop.h"
 #include "core/record.h"
 
-#define STORE_GET_MAX 3		/* keys of one get */
+#define STORE_GET_MAX 5		/* keys of one get */
 #define STORE_MERGE_MAX 4	/* deltas of one merge */
 #define STORE_CLOSE_S 10	/* longest that store_close waits */
 
@@ -152,9 +152,15 @@ enum store_status store_backup(struct store *s, struct store_backup *op);
 /* Hands what has gathered in this turn to the driver: a loop_each_turn hook. */
 void store_turn(void *store);
 
+/* True when other processes may write to it too. */
+bool store_shared(const struct store *s);
+
 /* NULL while healthy, else one line that says what is wrong. */
 const char *store_health(const struct store *s);
 void store_stats(const struct store *s, struct store_stats *out);
+/* Triplets of the same identity as this one that wait for their retry: an estimate, never
+ * too low, as of the last count. */
+uint32_t store_waiting(const struct store *s, struct span triplet);
 /* While false nothing is removed as expired: the clock cannot be trusted. */
 void store_trust_clock(struct store *s, bool trusted);
 

@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	if (!c)
 		return 0;
-	ruleset_match(c->rules, &request, &ruling);
+	ruleset_match(c->rules, &request, NULL, &ruling, &(uint64_t){ 0 });
 	ruletest_run(c, complete, NULL, &diag);
 	check_round_trip(c);
 	config_free(&c);

@@ -8,17 +8,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void judge(const struct request *r)
 {
-	static const struct policy policy = { .greylist = { 60, 172800, 3110400 }, .ipv4_bits = 24, .ipv6_bits = 64 };
+	static const struct policy policy = { .greylist = { 60, 172800, 3110400 }, .ipv4_bits = 24, .ipv6_bits = 64,
+					      .outbound = { 3110400, 900 } };
 	static struct decision d;
 	struct facts f;
 
 	facts_begin(&f);
 	decision_begin(&d);
-	f.have = FACT_RULING | FACT_TRANSACTION | FACTS_STORED;
+	f.have = FACT_RULING | FACT_TRANSACTION | FACT_AROUND | FACT_SPF | FACTS_STORED;
 	if (decide(&policy, r, &f, 1800000000, &d) != 0)
 		abort();
 	struct key_parts parts;
-	if (d.triplet_key.n && !key_split(key_span(&d.triplet_key), &parts))
+	if (decision_key(&d, KEY_SLOT_TRIPLET).n && !key_split(decision_key(&d, KEY_SLOT_TRIPLET), &parts))
 		abort();
 }
 

@@ -89,7 +89,7 @@ static bool client_listed(const struct condition *c, const char *address, const 
 	struct request r = { .client_text = span_of(address), .client_name = span_of(name) };
 
 	assert_true(netaddr_parse(r.client_text, &r.client));
-	return condition_holds(c, &r);
+	return condition_holds(c, &r, NULL, &(uint64_t){ 0 }) == HOLDS;
 }
 
 /* postgrey's whitelist_clients as it is written, C6.3 of its manual page: a

@@ -1,0 +1,71 @@
+/* Mail of our own people, and what comes back for it. */
+#include "core/judging.h"
+#include "core/mailaddr.h"
+
+/* The key under which a correspondent's mail to one of us is remembered. They are
+ * written from one side and read from the other, so both normalise alike. */
+static void set_pair(struct judging *j, struct span correspondent, struct span ours)
+{
+	char to[REQUEST_ADDRESS_MAX + 1], from[REQUEST_ADDRESS_MAX + 1];
+	struct buf we = buf_on(to, sizeof to), they = buf_on(from, sizeof from);
+	struct key k;
+
+	mailaddr_recipient(&we, ours);
+	mailaddr_sender(&they, correspondent, buf_span(&we));
+	/* Without a domain it is nobody's address, and could be the word for anybody. */
+	bool good = !we.over && !they.over && we.n && address_domain(buf_span(&they)).n;
+	if (good && j->policy->outbound.keep_s && key_written(&k, buf_span(&they), buf_span(&we)))
+		judging_key(j, KEY_SLOT_PAIR, &k);
+	if (good && j->policy->outbound.expect_s && key_written(&k, span_of(KEY_ANYBODY), buf_span(&we)))
+		judging_key(j, KEY_SLOT_ANYBODY, &k);
+}
+
+static void write_until(struct judging *j, enum key_slot slot, int64_t keep_s)
+{
+	/* The generation is not known here, and needs not be: the end is the latest of all. */
+	judging_write(j, slot, (struct record){ .first_seen = j->now, .last_seen = j->now, .passed_at = j->now,
+		.expires = j->now + keep_s, .passed = 1 }, false);
+}
+
+enum step outgoing_pass(struct judging *j, enum reason reason)
+{
+	const struct request *r = j->request;
+
+	if (decision_key(j->decision, KEY_SLOT_PAIR).n == 0 && r->stage == STAGE_RCPT && r->sender.n && r->recipient.n)
+		set_pair(j, r->recipient, r->sender);
+	/* The answer may come within seconds; our own mail must not wait for the store. */
+	j->decision->prompt = true;
+	write_until(j, KEY_SLOT_PAIR, j->policy->outbound.keep_s);
+	write_until(j, KEY_SLOT_ANYBODY, j->policy->outbound.expect_s);
+	return judging_verdict(j, VERDICT_PASS, reason);
+}
+
+enum step outgoing_authenticated(struct judging *j)
+{
+	if (j->request->sasl_username.n || j->request->sasl_method.n)
+		return outgoing_pass(j, REASON_AUTHENTICATED);
+	return STEP_ON;
+}
+
+static bool is_live(const struct judging *j, enum key_slot slot)
+{
+	return decision_key(j->decision, slot).n && judging_live(judging_record(j, slot), j->now);
+}
+
+enum step outgoing_expected(struct judging *j)
+{
+	const struct request *r = j->request;
+
+	if (decision_key(j->decision, KEY_SLOT_PAIR).n == 0 && decision_key(j->decision, KEY_SLOT_ANYBODY).n == 0 && r->sender.n)
+		set_pair(j, r->sender, r->recipient);
+	enum step s = judging_needs(j, FACT_AROUND);
+	if (s == STEP_ON)
+		s = judging_stored(j, fact_stored(KEY_SLOT_PAIR) | fact_stored(KEY_SLOT_ANYBODY) | fact_stored(KEY_SLOT_TRIPLET));
+	if (s != STEP_ON)
+		return s;
+	if (is_live(j, KEY_SLOT_PAIR))
+		return judging_verdict(j, VERDICT_PASS, REASON_CORRESPONDENT);
+	if (j->facts->around.expected || is_live(j, KEY_SLOT_ANYBODY))
+		return judging_verdict(j, VERDICT_PASS, REASON_EXPECTED);
+	return STEP_ON;
+}

@@ -1,0 +1,131 @@
+/* Greylisting proper: the triplet and its retry. */
+#include "core/judging.h"
+
+/* From whom to whom: the triplet's key. Most requests never get here. */
+enum step triplet_correspondents(struct judging *j)
+{
+	struct decision *d = j->decision;
+	struct key k;
+
+	if (decision_key(d, KEY_SLOT_TRIPLET).n)
+		return STEP_ON;
+	if (decision_triplet(&k, j->request, identity_span(&d->identity)) && judging_key(j, KEY_SLOT_TRIPLET, &k))
+		return STEP_ON;
+	return judging_verdict(j, VERDICT_PASS, REASON_MALFORMED);
+}
+
+/* A fresh record's retry is due after the delay; a live one's attempt adds one to its count. */
+static void write_attempt(struct judging *j, bool fresh)
+{
+	struct record delta = { .generation = judging_generation(judging_record(j, KEY_SLOT_TRIPLET), j->now),
+				.first_seen = j->now, .last_seen = j->now, .blocked = 1 };
+
+	if (fresh)
+		delta.expires = j->now + j->times.window_s;
+	judging_write(j, KEY_SLOT_TRIPLET, delta, fresh);
+	j->decision->durable |= fresh;
+}
+
+void triplet_attempt(struct judging *j)
+{
+	const struct fact_record *f = judging_record(j, KEY_SLOT_TRIPLET);
+	bool live = judging_live(f, j->now);
+
+	if (!live || record_pending(&f->record))
+		write_attempt(j, !live);
+}
+
+enum step triplet_transaction(struct judging *j)
+{
+	if (!judging_follows_deferral(j))
+		return STEP_ON;
+	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET));
+	if (s != STEP_ON)
+		return s;
+	triplet_attempt(j);
+	return judging_defer(j, REASON_TRANSACTION, j->facts->transaction.passes_at);
+}
+
+/* The retry was good. */
+static enum step first_pass(struct judging *j)
+{
+	const struct record *triplet = &judging_record(j, KEY_SLOT_TRIPLET)->record;
+	struct record pass = { .generation = triplet->generation, .last_seen = j->now,
+			       .passed_at = j->now, .expires = j->now + j->times.keep_s, .passed = 1 };
+	int64_t first = triplet->first_seen < j->now ? triplet->first_seen : j->now;
+
+	judging_write(j, KEY_SLOT_TRIPLET, pass, false);
+	pass.first_seen = first;
+	if (!j->policy->trust_delivery)
+		standing_trust(j, pass);
+	j->decision->delayed_s = j->now - first;
+	j->decision->durable = true;
+	return judging_verdict(j, VERDICT_PASS, REASON_RETRIED);
+}
+
+/* The store knows too little to judge by: the triplet is remembered as one that
+ * passed, its client is not trusted yet. */
+static enum step amnesty(struct judging *j)
+{
+	const struct fact_record *f = judging_record(j, KEY_SLOT_TRIPLET);
+	struct record pass = { .generation = judging_generation(f, j->now), .first_seen = j->now, .last_seen = j->now,
+			       .passed_at = j->now, .expires = j->now + j->times.keep_s, .passed = 1 };
+
+	judging_write(j, KEY_SLOT_TRIPLET, pass, !judging_live(f, j->now));
+	return judging_verdict(j, VERDICT_PASS, REASON_AMNESTY);
+}
+
+static enum step first_attempt(struct judging *j)
+{
+	const struct fact_record *f = judging_record(j, KEY_SLOT_TRIPLET);
+	const struct penalties *p = &j->policy->penalties;
+	enum reason reason = f->found && record_pending(&f->record) ? REASON_LAPSED : REASON_NEW;
+
+	if (p->unretried_delay_s > j->times.delay_s && standing_never_retries(j)) {
+		j->times.delay_s = p->unretried_delay_s;
+		reason = REASON_UNRETRIED;
+	}
+	write_attempt(j, true);
+	return judging_defer(j, reason, j->now + j->times.delay_s);
+}
+
+static enum step retry(struct judging *j)
+{
+	const struct record *r = &judging_record(j, KEY_SLOT_TRIPLET)->record;
+	const struct penalties *p = &j->policy->penalties;
+
+	if (p->unretried_delay_s > j->times.delay_s && standing_never_retries(j))
+		j->times.delay_s = p->unretried_delay_s;
+	int64_t passes_at = r->first_seen + j->times.delay_s;
+	if (j->now >= passes_at)
+		return first_pass(j);
+	/* A clock that was set back must not hold anyone longer than the delay. */
+	if (passes_at > j->now + j->times.delay_s)
+		passes_at = j->now + j->times.delay_s;
+	write_attempt(j, false);
+	return judging_defer(j, REASON_EARLY, passes_at);
+}
+
+/* Activity keeps a record: RFC 6647 section 5.3. */
+static enum step known(struct judging *j, const struct record *r)
+{
+	judging_write(j, KEY_SLOT_TRIPLET, (struct record){ .generation = r->generation, .last_seen = j->now,
+		.expires = j->now + j->times.keep_s, .passed = 1 }, false);
+	return judging_verdict(j, VERDICT_PASS, REASON_KNOWN);
+}
+
+enum step triplet_judge(struct judging *j)
+{
+	const struct fact_record *f = judging_record(j, KEY_SLOT_TRIPLET);
+	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET));
+
+	if (s == STEP_ON)
+		s = judging_needs(j, FACT_AROUND);
+	if (s != STEP_ON)
+		return s;
+	if (judging_live(f, j->now) && !record_pending(&f->record))
+		return known(j, &f->record);
+	if (j->facts->around.amnesty)
+		return amnesty(j);
+	return judging_live(f, j->now) ? retry(j) : first_attempt(j);
+}
