@@ -51,6 +51,8 @@ static pid_t spawn(char *const *arguments, const char *output)
 	dup2(out, 2);
 	/* The leak checker and its like are the test's, not the server's. */
 	unsetenv("LD_PRELOAD");
+	/* Servers at work at the same time get into each other's way in a common one. */
+	setenv("TMPDIR", server.folder, 1);
 	execv(arguments[0], arguments);
 	_exit(127);
 }
