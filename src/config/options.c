@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <syslog.h>
 
-#include "base/endpoint.h"
+#include "base/kvtarget.h"
 #include "config/optioncheck.h"
 #include "base/value.h"
 
@@ -143,7 +143,8 @@ static const struct option options[] = {
 	  .doc = "This machine's name in the X-Greylist header; empty: the system's." },
 	{ "store", NULL, OPTION_STORE, FIELD(store_driver), .initial = "rocksdb /var/lib/greylag", .values = "rocksdb FOLDER | valkey WHERE | memory | failing WHAT",
 	  .at_start = true, .doc = "Where records are kept. rocksdb is the embedded store in a folder. valkey is a server "
-	  "(Valkey, Redis) that several greylagds share: ADDRESS:PORT or unix:/PATH. memory forgets at the end. failing "
+	  "(Valkey, Redis) that several greylagds share: ADDRESS:PORT, unix:/PATH, sentinel:NAME@ADDRESS:PORT,... or "
+	  "cluster:ADDRESS:PORT,.... memory forgets at the end. failing "
 	  "fails on purpose (fail, hang, fail-merge), to see what then happens to mail." },
 	{ "store", "durability", OPTION_WORD, FIELD(store_durability), .initial = "synced", .values = "synced | lazy", .words = durabilities,
 	  .at_start = true, .doc = "synced: a deferral is answered when its record is on the disk. lazy: it is synced within a second, "
@@ -280,8 +281,8 @@ static int set_store(struct settings *s, struct span driver, struct span target,
 	}
 	if (takes_target(driver) && target.n == 0)
 		return buf_fail(why, "the store needs a second word, for example rocksdb /var/lib/greylag");
-	struct endpoint server;
-	if (span_ieq(driver, span_of("valkey")) && endpoint_parse(target, &server, why) != 0)
+	struct kvtarget servers;
+	if (span_ieq(driver, span_of("valkey")) && kvtarget_parse(target, &servers, why) != 0)
 		return -1;
 	struct buf name = buf_on(s->store_driver, sizeof s->store_driver);
 	buf_addlower(&name, driver);
