@@ -54,12 +54,20 @@ static uint64_t now_ns(void)
 
 /* --- Away ------------------------------------------------------------------ */
 
+static void add_name(struct buf *out, const struct valkey_link *l)
+{
+	bool sentinel = l->options.greeting == VALKEY_GREET_SENTINEL;
+
+	buf_addf(out, "store valkey %s%s", sentinel ? "sentinel " : "", l->server.endpoint.name);
+}
+
 static void say_trouble(struct valkey_link *l, const char *what, const char *detail)
 {
 	char now[sizeof l->trouble];
 	struct buf text = BUF_ON(now);
 
-	buf_addf(&text, "store valkey %s: %s", l->server.endpoint.name, what);
+	add_name(&text, l);
+	buf_addf(&text, ": %s", what);
 	if (detail[0]) {
 		buf_adds(&text, ": ");
 		buf_addsafe(&text, span_of(detail), 120);
@@ -98,13 +106,18 @@ static void retry_later(struct valkey_link *l)
 	l->backoff_ms = l->backoff_ms * 2 < BACKOFF_MOST_MS ? l->backoff_ms * 2 : BACKOFF_MOST_MS;
 }
 
+static void set_lost(struct valkey_link *l, const char *detail)
+{
+	set_away(l, l->state == STATE_UP ? "connection lost" : "cannot be reached", detail);
+}
+
 /* Called by hiredis when it ends the connection, after all answers. */
 static void on_gone(void *arg)
 {
 	struct valkey_link *l = arg;
 
 	if (l->state != STATE_AWAY)
-		set_away(l, "connection lost", l->adapter.context->errstr);
+		set_lost(l, l->adapter.context->errstr);
 	loop_timer_cancel(&l->overdue);
 	retry_later(l);
 }
@@ -156,7 +169,7 @@ static void on_reply(redisAsyncContext *context, void *reply, void *arg)
 	l->count--;
 	/* Before the answer is handed on: its taker may ask again. */
 	if (!reply && l->state != STATE_AWAY)
-		set_away(l, "connection lost", context->errstr);
+		set_lost(l, context->errstr);
 	call.fn(l->options.arg, call.op, reply);
 }
 
@@ -182,8 +195,12 @@ static void set_up(struct valkey_link *l)
 {
 	l->state = STATE_UP;
 	l->since_ns = now_ns();
-	if (l->said)
-		log_msg(LOG_LEVEL_NOTICE, "store valkey %s: works again", l->server.endpoint.name);
+	if (l->said) {
+		char text[200];
+		struct buf name = BUF_ON(text);
+		add_name(&name, l);
+		log_msg(LOG_LEVEL_NOTICE, "%s: works again", buf_str(&name));
+	}
 	l->said = false;
 	l->options.up(l->options.arg);
 }

@@ -259,6 +259,67 @@ unsigned harness_scan(struct harness *h, const char *prefix, unsigned limit, har
 	return count;
 }
 
+/* --- Servers that go and come ---------------------------------------------- */
+
+enum store_status harness_merge_one(struct harness *h, const char *key)
+{
+	struct record delta = harness_attempt(HARNESS_NOW);
+
+	return harness_try_merge(h, span_of(key), &delta, true);
+}
+
+enum store_status harness_get_one(struct harness *h, const char *key)
+{
+	struct record got;
+	bool found;
+
+	return harness_try_get(h, span_of(key), &found, &got);
+}
+
+void harness_assert_healthy(struct harness *h)
+{
+	const char *health = store_health(h->store);
+
+	if (health)
+		fail_msg("%s", health);
+}
+
+void harness_assert_trouble(struct harness *h, const char *word)
+{
+	const char *health = store_health(h->store);
+
+	if (!health || !strstr(health, word))
+		fail_msg("\"%s\" is not in: %s", word, health ? health : "(healthy)");
+}
+
+void harness_wait_healthy(struct harness *h)
+{
+	uint64_t until = harness_now_ms() + 15000;
+
+	while (store_health(h->store) && harness_now_ms() < until)
+		harness_turn(h);
+	harness_assert_healthy(h);
+}
+
+void harness_wait_text(struct harness *h, const char *word)
+{
+	uint64_t until = harness_now_ms() + 15000;
+	const char *health;
+
+	while ((!(health = store_health(h->store)) || !strstr(health, word)) && harness_now_ms() < until)
+		harness_turn(h);
+	harness_assert_trouble(h, word);
+}
+
+void harness_wait_trouble(struct harness *h)
+{
+	uint64_t until = harness_now_ms() + 15000;
+
+	while (!store_health(h->store) && harness_now_ms() < until)
+		harness_turn(h);
+	assert_non_null(store_health(h->store));
+}
+
 /* --- Floods ---------------------------------------------------------------- */
 
 void harness_flood_begin(struct harness_flood *f, unsigned most)

@@ -53,6 +53,7 @@ void harness_reopen(struct harness *h);
 /* A server for the driver valkey (harness_server.c), on the socket FOLDER/socket;
  * password NULL: none. False when this machine has none. */
 bool harness_server_there(void);
+const char *harness_server_program(void);
 void harness_server_start(struct harness_server *s, const char *folder, const char *password);
 void harness_server_signal(struct harness_server *s, int signal);
 /* Kills it and waits for its end. */
@@ -72,6 +73,18 @@ enum store_status harness_try_merge(struct harness *h, struct span key, const st
 void harness_merge(struct harness *h, const char *key, struct record delta);
 void harness_remove(struct harness *h, const char *keys);
 enum store_status harness_backup(struct harness *h, const char *directory);
+
+/* The same of one attempt, whatever comes of it. */
+enum store_status harness_merge_one(struct harness *h, const char *key);
+enum store_status harness_get_one(struct harness *h, const char *key);
+
+void harness_assert_healthy(struct harness *h);
+/* Its health has that word. */
+void harness_assert_trouble(struct harness *h, const char *word);
+/* Each waits for at most 15 s. */
+void harness_wait_healthy(struct harness *h);
+void harness_wait_trouble(struct harness *h);
+void harness_wait_text(struct harness *h, const char *word);
 
 /* A whole scan in pages of limit rows, calling row for each; returns the count. */
 typedef void harness_row_fn(void *arg, struct span key, const struct record *r);
