@@ -78,6 +78,7 @@ struct settings {
 	char store_password_file[CONFIG_TEXT_MAX];
 	uint64_t store_database;
 	char store_prefix[65];
+	char store_journal[CONFIG_TEXT_MAX];	/* "": in memory */
 	uint64_t cap_total;			/* records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;			/* the same, per identity */
 	unsigned log_target;			/* enum log_target */

@@ -163,6 +163,9 @@ static const struct option options[] = {
 	  .at_start = true, .doc = "valkey: number of the server's database." },
 	{ "store", "prefix", OPTION_TEXT, FIELD(store_prefix), .initial = "greylag:", .values = "text", .at_start = true,
 	  .check = optioncheck_prefix, .doc = "valkey: what the names of our keys begin with, up to 64 bytes." },
+	{ "store", "journal", OPTION_TEXT, FIELD(store_journal), .initial = "", .values = "PATH", .at_start = true,
+	  .doc = "valkey: a file for what could not be stored while the server was away, so that a restart does not lose it; "
+	  "greylagd's user must be able to write to its folder. Empty: it is kept in memory." },
 	{ "cap", "total", OPTION_NUMBER, FIELD(cap_total), .initial = "10000000", .values = "1000.. | 0", .least = 1000, .most = INT64_MAX,
 	  .at_start = true, .or_zero = true, .doc = "Most triplets that wait for their retry; above it the oldest that never came back go first. 0: no cap." },
 	{ "cap", "identity", OPTION_NUMBER, FIELD(cap_identity), .initial = "100000", .values = "100.. | 0", .least = 100, .most = INT64_MAX,

@@ -197,7 +197,7 @@ static struct store *open_store(struct server *s, const struct settings *setting
 		.later_ms = STORE_LATER_MS, .cap_total = settings->cap_total, .cap_identity = settings->cap_identity,
 		.deadline_ms = (unsigned)settings->store_deadline_ms, .user = settings->store_user,
 		.password_file = settings->store_password_file, .prefix = settings->store_prefix,
-		.database = settings->store_database,
+		.database = settings->store_database, .journal = settings->store_journal,
 	};
 	return store_open(&options, why);
 }

@@ -207,8 +207,10 @@ static enum store_status get(struct store_driver *d, struct store_get *op)
 
 static bool ready(const struct store_driver *d)
 {
+	const struct valkey *v = (const struct valkey *)d;
+
 	/* Those who wait for an answer come first. */
-	return valkey_nodes_room(((const struct valkey *)d)->nodes) > VALKEY_CALLS_MAX / 2;
+	return valkey_nodes_room(v->nodes) > VALKEY_CALLS_MAX / 2 && valkey_asks_room(v->asks) > VALKEY_CALLS_MAX / 2;
 }
 
 static enum store_status backup(struct store_driver *d, struct store_backup *op)
@@ -245,7 +247,6 @@ static void stats(struct store_driver *d, struct store_stats *out)
 		out->memory_bytes += node->memory_bytes;
 	}
 	out->odd_records = v->odd_records;
-	out->later_dropped += v->later_dropped;
 }
 
 static void trust_clock(struct store_driver *d, bool trusted)
@@ -302,7 +303,7 @@ static struct store_driver *open_valkey(struct store *store, const struct store_
 	const struct valkey_nodes_options nodes = { .loop = options->loop, .where = &v->where, .deadline_ms = v->deadline_ms,
 						    .up = on_up, .away = on_away, .arg = v };
 	loop_timer_init(&v->look, options->loop, on_look, v);
-	v->asks = valkey_asks_new(v);
+	v->asks = valkey_asks_new();
 	v->nodes = v->asks ? valkey_nodes_new(&nodes) : NULL;
 	v->walks = valkey_walks_new(v, options->loop);
 	if (!v->nodes || !v->walks) {
@@ -320,6 +321,7 @@ static struct store_driver *open_valkey(struct store *store, const struct store_
 
 const struct store_ops store_valkey_ops = {
 	.name = "valkey",
+	.journalled = true,
 	.open = open_valkey,
 	.close = close_valkey,
 	.get = get,

@@ -30,7 +30,7 @@ struct valkey {
 	struct valkey_sweep *sweep;		/* NULL: none under way */
 	unsigned deadline_ms;
 	struct loop_timer look;			/* at the servers' figures */
-	uint64_t odd_records, later_dropped;
+	uint64_t odd_records;
 	bool trusted;
 	bool unending;				/* there may be records without an expiry */
 	/* What a server refused last, until it works again. */

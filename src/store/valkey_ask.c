@@ -6,17 +6,18 @@
 
 struct valkey_asks {
 	struct valkey_ask *idle;
+	unsigned room;
 	struct valkey_ask all[VALKEY_CALLS_MAX];
 };
 
-struct valkey_asks *valkey_asks_new(struct valkey *v)
+struct valkey_asks *valkey_asks_new(void)
 {
 	struct valkey_asks *asks = calloc(1, sizeof *asks);
 
-	(void)v;
 	for (size_t i = 0; asks && i < VALKEY_CALLS_MAX; i++) {
 		asks->all[i].next = asks->idle;
 		asks->idle = &asks->all[i];
+		asks->room++;
 	}
 	return asks;
 }
@@ -27,12 +28,19 @@ void valkey_asks_free(struct valkey_asks **asks)
 	*asks = NULL;
 }
 
+unsigned valkey_asks_room(const struct valkey_asks *asks)
+{
+	return asks->room;
+}
+
 static struct valkey_ask *take_idle(struct valkey *v)
 {
 	struct valkey_ask *a = v->asks->idle;
 
-	if (a)
-		v->asks->idle = a->next;
+	if (!a)
+		return NULL;
+	v->asks->idle = a->next;
+	v->asks->room--;
 	return a;
 }
 
@@ -40,6 +48,7 @@ static void put_idle(struct valkey *v, struct valkey_ask *a)
 {
 	a->next = v->asks->idle;
 	v->asks->idle = a;
+	v->asks->room++;
 }
 
 /* The head stays until the last of its operation is answered. */

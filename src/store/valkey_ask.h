@@ -39,8 +39,10 @@ struct valkey_ask {
 
 struct valkey_asks;
 
-struct valkey_asks *valkey_asks_new(struct valkey *v);
+struct valkey_asks *valkey_asks_new(void);
 void valkey_asks_free(struct valkey_asks **asks);
+/* So many more commands can be under way. */
+unsigned valkey_asks_room(const struct valkey_asks *asks);
 
 /* STORE_PENDING: finish will be called, never from within. STORE_FAILED: nothing was
  * sent. With several servers, those that are up get their part in any case. */

@@ -9,6 +9,7 @@ struct valkey_batch {
 	unsigned count;
 	struct record deltas[BATCH];
 	struct { size_t at, n; } spans[BATCH];	/* of the keys */
+	bool answered[BATCH];	/* or sent, and the answer was lost */
 	struct buf keys;
 };
 
@@ -79,27 +80,38 @@ static void batch_tail(struct valkey *v, const struct valkey_ask *a)
 		valkey_command_record(&v->command, &b->deltas[a->first + i]);
 }
 
-/* A batch whose answer is lost is not sent again: it may have counted. */
+static void give_back(struct valkey *v, const struct valkey_batch *b, unsigned i, bool maybe)
+{
+	store_unmerged(v->driver.store, batch_key(b, i), &b->deltas[i], maybe);
+}
+
 static bool batch_take(struct valkey *v, const struct valkey_ask *a, const redisReply *reply)
 {
+	struct valkey_batch *b = a->op;
 	bool merged = count_merged(v, a, reply);
 
-	if (!merged)
-		v->later_dropped += a->count;
+	for (unsigned i = a->first; i < a->first + a->count; i++) {
+		b->answered[i] = true;
+		if (!merged)
+			give_back(v, b, i, true);
+	}
 	return merged;
 }
 
-static void free_batch(struct valkey_batch *b)
+/* What is unanswered could not be sent. */
+static void end_batch(struct valkey *v, struct valkey_batch *b)
 {
+	for (unsigned i = 0; i < b->count; i++)
+		if (!b->answered[i])
+			give_back(v, b, i, false);
 	buf_free(&b->keys);
 	free(b);
 }
 
 static void batch_finish(struct valkey *v, void *op, enum store_status status)
 {
-	(void)v;
 	(void)status;
-	free_batch(op);
+	end_batch(v, op);
 }
 
 void valkey_send_batch(struct valkey *v)
@@ -109,10 +121,8 @@ void valkey_send_batch(struct valkey *v)
 	struct valkey_batch *b = v->batch;
 
 	v->batch = NULL;
-	if (!b || valkey_ask_keys(v, &question, b, b->count) == STORE_PENDING)
-		return;
-	v->later_dropped += b->count;
-	free_batch(b);
+	if (b && valkey_ask_keys(v, &question, b, b->count) == STORE_FAILED)
+		end_batch(v, b);
 }
 
 void valkey_merge_later(struct store_driver *d, struct span key, const struct record *delta)
@@ -126,7 +136,7 @@ void valkey_merge_later(struct store_driver *d, struct span key, const struct re
 	}
 	struct valkey_batch *b = v->batch;
 	if (!b || !buf_room(&b->keys, key.n)) {
-		v->later_dropped++;
+		store_unmerged(v->driver.store, key, delta, false);
 		return;
 	}
 	b->spans[b->count].at = b->keys.n;

@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "topology.h"
 
 #include <ftw.h>
 #include <sys/stat.h>
@@ -10,6 +10,8 @@ static const struct harness_driver drivers[] = {
 	{ "memory", .no_backup = "nothing" },
 	{ "rocksdb", .keeps = true, .files = true },
 	{ "valkey", .keeps = true, .server = true, .no_backup = "makes its own" },
+	{ "valkey sentinel", .keeps = true, .server = true, .no_backup = "makes its own" },
+	{ "valkey cluster", .keeps = true, .server = true, .no_backup = "makes its own" },
 };
 
 static int run_driver(const struct CMUnitTest *tests, size_t count, const struct harness_driver *row)
@@ -59,7 +61,10 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		snprintf(h->target, sizeof h->target, "%s", target);
 	else
 		snprintf(h->target, sizeof h->target, "%s/store", h->base);
-	if (!target && strcmp(driver, "valkey") == 0) {
+	if (strchr(driver, ' ')) {
+		snprintf(h->target, sizeof h->target, "%s", topology_shared(driver));
+		driver = "valkey";
+	} else if (!target && strcmp(driver, "valkey") == 0) {
 		harness_server_start(&h->server, h->base, NULL);
 		snprintf(h->target, sizeof h->target, "unix:%s/socket", h->base);
 	}

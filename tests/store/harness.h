@@ -22,7 +22,7 @@ struct harness_driver {
 	bool keeps;			/* what was stored is there after a reopen */
 	bool files;			/* in files of our own */
 	const char *no_backup;		/* what it says instead of making one; NULL: it makes one */
-	bool server;			/* each test starts one of its own */
+	bool server;			/* each test starts one of its own, or uses topology_shared */
 };
 
 struct harness_server {
@@ -42,7 +42,8 @@ struct harness {
 	struct buf why;
 };
 
-/* driver NULL target: a folder inside base, or a server of its own. Does not open yet. */
+/* driver "valkey sentinel", "valkey cluster": one for all tests of the program, emptied.
+ * driver NULL target: a folder inside base, or a server of its own. Does not open yet. */
 void harness_begin(struct harness *h, const char *driver, const char *target);
 void harness_end(struct harness *h);
 /* Fails the test when the store does not open. */

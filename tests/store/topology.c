@@ -181,12 +181,6 @@ void topology_end(struct topology *t)
 	nftw(t->base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-void topology_clear(const struct topology *t)
-{
-	for (unsigned i = 0; i < t->count; i++)
-		topology_ask(t, i, "FLUSHALL");
-}
-
 /* --- Sentinels ------------------------------------------------------------------ */
 
 static void configure_store(struct topology *t, const char *password)
@@ -284,4 +278,31 @@ void topology_cluster(struct topology *t)
 	join(t);
 	/* Two of six: the rest is found by asking. */
 	snprintf(t->target, sizeof t->target, "cluster:127.0.0.1:%u,127.0.0.1:%u", t->servers[0].port, t->servers[4].port);
+}
+
+/* --- For all tests ------------------------------------------------------------------ */
+
+static struct topology shared[2];
+
+static void end_shared(void)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (shared[i].count)
+			topology_end(&shared[i]);
+}
+
+const char *topology_shared(const char *driver)
+{
+	bool cluster = strstr(driver, "cluster") != NULL;
+	struct topology *t = &shared[cluster];
+
+	if (!shared[0].count && !shared[1].count)
+		atexit(end_shared);
+	if (!t->count && cluster)
+		topology_cluster(t);
+	else if (!t->count)
+		topology_sentinels(t, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		topology_ask(t, i, "FLUSHALL");
+	return t->target;
 }

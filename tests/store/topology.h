@@ -35,7 +35,8 @@ void topology_signal(struct topology *t, unsigned server, int signal);
 const char *topology_ask(const struct topology *t, unsigned server, const char *command);
 /* Asks until the word is in the answer; at most 30 s. */
 void topology_await(const struct topology *t, unsigned server, const char *command, const char *word);
-/* All data of all servers goes. */
-void topology_clear(const struct topology *t);
+/* The target of one that all tests of the program share, emptied: "valkey sentinel" or
+ * "valkey cluster". */
+const char *topology_shared(const char *driver);
 
 #endif
