@@ -40,6 +40,11 @@ static void print_store(const json_t *store)
 	if (output_number(store, "failures") || output_number(store, "evicted"))
 		output_line("", "%s failures, %s evicted", count(&a, output_number(store, "failures")),
 			    count(&b, output_number(store, "evicted")));
+	if (output_number(store, "journal_waiting") || output_number(store, "journal_merged") ||
+	    output_number(store, "journal_dropped"))
+		output_line("journal", "%s records wait for the store, %s merged since, %s lost",
+			    count(&a, output_number(store, "journal_waiting")), count(&b, output_number(store, "journal_merged")),
+			    count(&c, output_number(store, "journal_dropped")));
 }
 
 static void print_trouble(const json_t *server)

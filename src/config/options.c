@@ -4,7 +4,7 @@
 #include <syslog.h>
 
 #include "base/dbtarget.h"
-#include "base/endpoint.h"
+#include "base/kvtarget.h"
 #include "config/optioncheck.h"
 #include "base/value.h"
 
@@ -145,7 +145,8 @@ static const struct option options[] = {
 	  .doc = "This machine's name in the X-Greylist header; empty: the system's." },
 	{ "store", NULL, OPTION_STORE, FIELD(store_driver), .initial = "rocksdb /var/lib/greylag", .values = "rocksdb FOLDER | valkey WHERE | mariadb WHERE | memory | failing WHAT",
 	  .at_start = true, .doc = "Where records are kept. rocksdb is the embedded store in a folder. valkey is a server "
-	  "(Valkey, Redis) that several greylagds share: ADDRESS:PORT or unix:/PATH. mariadb is a database that they share "
+	  "(Valkey, Redis) that several greylagds share: ADDRESS:PORT, unix:/PATH, "
+	  "sentinel:NAME@ADDRESS:PORT,... or cluster:ADDRESS:PORT,.... mariadb is a database that they share "
 	  "(MariaDB, MySQL, Galera): HOST/DATABASE, HOST:PORT/DATABASE or unix:/PATH/DATABASE, several servers separated by commas. memory forgets at the end. failing "
 	  "fails on purpose (fail, hang, fail-merge), to see what then happens to mail." },
 	{ "store", "durability", OPTION_WORD, FIELD(store_durability), .initial = "synced", .values = "synced | lazy", .words = durabilities,
@@ -172,6 +173,9 @@ static const struct option options[] = {
 	{ "store", "consistent-reads", OPTION_BOOL, FIELD(store_consistent_reads), .initial = "no", .values = "yes | no",
 	  .at_start = true, .doc = "mariadb: whether a node of a Galera cluster, before it reads, waits until it has applied what the "
 	  "others wrote. A retry comes a minute later, a node is milliseconds behind." },
+	{ "store", "journal", OPTION_TEXT, FIELD(store_journal), .initial = "", .values = "PATH", .at_start = true,
+	  .doc = "valkey: a file for what could not be stored while the server was away, so that a restart does not lose it; "
+	  "greylagd's user must be able to write to its folder. Empty: it is kept in memory." },
 	{ "cap", "total", OPTION_NUMBER, FIELD(cap_total), .initial = "10000000", .values = "1000.. | 0", .least = 1000, .most = INT64_MAX,
 	  .at_start = true, .or_zero = true, .doc = "Most triplets that wait for their retry; above it the oldest that never came back go first. 0: no cap." },
 	{ "cap", "identity", OPTION_NUMBER, FIELD(cap_identity), .initial = "100000", .values = "100.. | 0", .least = 100, .most = INT64_MAX,
@@ -295,11 +299,11 @@ static bool is_store(struct span driver)
 
 static int check_target(struct span driver, struct span target, struct buf *why)
 {
-	struct endpoint server;
+	struct kvtarget servers;
 	struct dbtarget database;
 
 	if (span_ieq(driver, span_of("valkey")))
-		return endpoint_parse(target, &server, why);
+		return kvtarget_parse(target, &servers, why);
 	return span_ieq(driver, span_of("mariadb")) ? dbtarget_parse(target, &database, why) : 0;
 }
 

@@ -29,12 +29,14 @@ static json_t *store_status_of(const struct server *s, const struct settings *se
 	const char *health = store_health(s->store);
 
 	store_stats(s->store, &st);
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"driver", settings->store_driver, "target", settings->store_target,
 		"health", health ? health : "good", "records", count(st.records),
 		"waiting", count(st.pending_records), "disk_bytes", count(st.disk_bytes),
 		"memory_bytes", count(st.memory_bytes), "gets", count(st.gets), "merges", count(st.merges),
-		"syncs", count(st.syncs), "failures", count(st.failures), "evicted", count(st.evicted));
+		"syncs", count(st.syncs), "failures", count(st.failures), "evicted", count(st.evicted),
+		"journal_waiting", count(st.journal_waiting), "journal_merged", count(st.journal_merged),
+		"journal_dropped", count(st.journal_dropped));
 }
 
 static json_t *counters(const struct server *s)

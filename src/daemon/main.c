@@ -86,9 +86,10 @@ static void confine(const struct config *config)
 {
 	static const char *const system_files[] = { "/etc", "/usr", "/lib", "/lib64", "/proc", "/sys/devices/system/cpu",
 						    "/run/systemd", NULL };
-	const char *const read_later[] = { config->settings.store_password_file, config->settings.store_tls_ca };
-	char texts[CONFIG_LISTEN_MAX + 5][CONFIG_TEXT_MAX], problem[200];
-	const char *writable[CONFIG_LISTEN_MAX + 6], *readable[16];
+	const char *const read_later[] = { config->settings.store_password_file, config->settings.store_tls_ca,
+					    config->settings.country_database };
+	char texts[CONFIG_LISTEN_MAX + 7][CONFIG_TEXT_MAX], problem[200];
+	const char *writable[CONFIG_LISTEN_MAX + 7], *readable[16];
 	struct buf why = buf_on(problem, sizeof problem);
 	unsigned n = 0, r = 0;
 
@@ -109,6 +110,11 @@ static void confine(const struct config *config)
 	if (config->settings.log_target == LOG_TO_FILE) {
 		folder = buf_on(texts[text], sizeof texts[text]);
 		writable[n++] = folder_of(&folder, config->settings.log_path);
+		text++;
+	}
+	if (config->settings.store_journal[0]) {
+		folder = buf_on(texts[text], sizeof texts[text]);
+		writable[n++] = folder_of(&folder, config->settings.store_journal);
 		text++;
 	}
 	for (unsigned i = 0; i < config->listen_count; i++) {

@@ -103,7 +103,7 @@ static enum store_status merge(struct inquiry *q)
 {
 	struct decision *d = &q->decision;
 
-	q->merge = (struct store_merge){ .done = on_merged, .arg = q, .count = d->delta_count };
+	q->merge = (struct store_merge){ .done = on_merged, .arg = q, .count = d->delta_count, .keep = true };
 	for (unsigned i = 0; i < d->delta_count; i++)
 		q->merge.deltas[i] = (struct store_delta){
 			.key = decision_key(d, d->deltas[i].slot), .delta = d->deltas[i].delta,

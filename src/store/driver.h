@@ -20,6 +20,9 @@ struct store_ops {
 	const char *name;
 	/* See store_init; may block. NULL: nothing is to be made. */
 	int (*init)(const struct store_options *options, struct buf *why);
+	/* It may be away for a while: deltas it does not take are kept (store/journal.h).
+	 * STORE_FAILED from merge itself then means that nothing of it was merged. */
+	bool journalled;
 	/* The options live as long as the driver. NULL with text in why. */
 	struct store_driver *(*open)(struct store *store, const struct store_options *options,
 				     struct buf *why);
@@ -64,6 +67,9 @@ void store_done_merge(struct store *s, struct store_merge *op, enum store_status
 void store_done_scan(struct store *s, struct store_scan *op, enum store_status status);
 void store_done_remove(struct store *s, struct store_remove *op, enum store_status status);
 void store_done_backup(struct store *s, struct store_backup *op, enum store_status status);
+
+/* A delta of merge_later that was not merged, or of which that is not known (maybe). */
+void store_unmerged(struct store *s, struct span key, const struct record *delta, bool maybe);
 
 /* Adds a row to a page; false when the page has no room for it. */
 bool store_scan_add(struct store_scan *op, struct span key, const struct record *record);

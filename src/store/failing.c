@@ -288,6 +288,7 @@ static void maintain(struct store_driver *d)
 
 const struct store_ops store_failing_ops = {
 	.name = "failing",
+	.journalled = true,
 	.open = open_failing,
 	.close = close_failing,
 	.get = get,

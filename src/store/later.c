@@ -84,16 +84,24 @@ bool later_empty(const struct later *l)
 	return l->used == 0;
 }
 
-void later_hand_on(struct later *l, later_fn *fn, void *arg)
+bool later_walk(struct later *l, size_t *at, struct span *key, struct record **delta)
 {
-	for (size_t i = 0; i < SLOTS; i++) {
-		struct slot *slot = &l->slots[i];
-		if (slot->key_n == 0)
+	for (; l->used && *at < SLOTS; ++*at) {
+		struct slot *slot = &l->slots[*at];
+		if (!slot->key_n || slot->forgotten)
 			continue;
-		if (!slot->forgotten)
-			fn(arg, slot_key(l, slot), &slot->delta);
-		slot->key_n = 0;
+		*key = slot_key(l, slot);
+		*delta = &slot->delta;
+		++*at;
+		return true;
 	}
+	return false;
+}
+
+void later_clear(struct later *l)
+{
+	for (size_t i = 0; l->used && i < SLOTS; i++)
+		l->slots[i].key_n = 0;
 	l->used = 0;
 	l->arena_n = 0;
 }

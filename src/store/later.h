@@ -6,7 +6,6 @@
 #include "core/record.h"
 
 struct later;
-typedef void later_fn(void *arg, struct span key, const struct record *delta);
 
 /* NULL when memory is out. */
 struct later *later_new(void);
@@ -18,7 +17,10 @@ const struct record *later_find(const struct later *l, struct span key);
 /* Drops what was gathered for the key. */
 void later_forget(struct later *l, struct span key);
 bool later_empty(const struct later *l);
-/* Calls fn for each and empties the table. */
-void later_hand_on(struct later *l, later_fn *fn, void *arg);
+/* The next that is not forgotten, from *at on, which begins at 0; false at the end. *key
+ * is valid until the next change. */
+bool later_walk(struct later *l, size_t *at, struct span *key, struct record **delta);
+/* Empties the table. */
+void later_clear(struct later *l);
 
 #endif

@@ -3,15 +3,18 @@
 #include "core/key.h"
 #include "store/cache.h"
 #include "store/census.h"
+#include "store/journal.h"
 #include "store/later.h"
 
 #define CACHED_RECORDS 65536
+#define BUSY_MS 20		/* until a driver that had no room is asked again */
 
 struct store {
 	struct store_options options;
 	struct store_driver *driver;
 	struct cache *cache;		/* NULL when others write too */
 	struct later *later;
+	struct journal *journal;	/* NULL: the driver is not one that goes and comes */
 	struct loop_timer later_timer;
 	struct census *census;
 	struct store_stats counters;	/* only those that the wrapper keeps */
@@ -44,19 +47,33 @@ static const struct store_ops *find_driver(const char *name)
 
 /* --- Deltas that nobody waits for ------------------------------------------ */
 
-static void hand_one(void *arg, struct span key, const struct record *delta)
+static void hand_one(struct store *s, struct span key, const struct record *delta)
 {
-	struct store *s = arg;
-
 	s->driver->ops->merge_later(s->driver, key, delta);
 	if (s->cache)
 		cache_merge(s->cache, key, delta);
 }
 
+/* As much as there is room for. To a store that is away nothing is handed on; the
+ * journal takes it, whose file outlives us. */
 static void flush_later(struct store *s)
 {
-	if (s->driver->ops->ready(s->driver))
-		later_hand_on(s->later, hand_one, s);
+	struct record *delta;
+	struct span key;
+	size_t at = 0;
+	bool ready = store_ready(s), away = !ready && s->journal && store_health(s);
+
+	while ((ready || away) && later_walk(s->later, &at, &key, &delta)) {
+		if (ready)
+			hand_one(s, key, delta);
+		else
+			journal_keep(s->journal, key, delta, false);
+		later_forget(s->later, key);
+		ready = ready && store_ready(s);
+	}
+	at = 0;
+	if (!later_walk(s->later, &at, &key, &delta))
+		later_clear(s->later);
 }
 
 static void on_later_timer(struct loop_timer *t)
@@ -65,7 +82,7 @@ static void on_later_timer(struct loop_timer *t)
 
 	flush_later(s);
 	if (!later_empty(s->later))
-		loop_timer_set(t, s->options.later_ms);
+		loop_timer_set(t, store_health(s) ? s->options.later_ms : BUSY_MS);
 }
 
 static bool key_usable(struct span key)
@@ -83,7 +100,7 @@ void store_merge_later(struct store *s, struct span key, const struct record *de
 	if (!later_add(s->later, key, delta)) {
 		flush_later(s);
 		if (!later_add(s->later, key, delta))
-			s->counters.later_dropped++;
+			store_unmerged(s, key, delta, false);
 	}
 	if (first)
 		loop_timer_set(&s->later_timer, s->options.later_ms);
@@ -94,6 +111,7 @@ void store_merge_later(struct store *s, struct span key, const struct record *de
 static void free_store(struct store **store)
 {
 	census_free(&(*store)->census);
+	journal_free(&(*store)->journal);
 	later_free(&(*store)->later);
 	cache_free(&(*store)->cache);
 	free(*store);
@@ -140,6 +158,8 @@ struct store *store_open(const struct store_options *options, struct buf *why)
 	if (ops->settled)
 		s->cache = cache_new(CACHED_RECORDS);
 	loop_timer_init(&s->later_timer, options->loop, on_later_timer, s);
+	if (ops->journalled && !(s->journal = journal_new(s, &s->options, why)))
+		store_close(&s);
 	return s;
 }
 
@@ -150,6 +170,8 @@ bool store_close(struct store **store)
 	if (!s)
 		return true;
 	flush_later(s);
+	if (s->journal)
+		journal_stop(s->journal);
 	s->closing = true;
 	loop_timer_cancel(&s->later_timer);
 	census_stop(s->census);
@@ -190,10 +212,18 @@ static void put_cached(struct store *s, const struct store_get *op)
 			cache_put(s->cache, op->keys[i], &op->records[i]);
 }
 
-/* What has been gathered but not handed on belongs to the record all the same. */
+/* What has been gathered but not handed on belongs to the record all the same, and
+ * what the journal keeps is the record, if there is none. */
 static void add_later(const struct store *s, struct store_get *op)
 {
 	for (unsigned i = 0; i < op->count; i++) {
+		const struct record *kept = s->journal ? journal_find(s->journal, op->keys[i]) : NULL;
+		if (kept && !op->found[i])
+			op->records[i] = (struct record){ 0 };
+		if (kept) {
+			record_merge(&op->records[i], kept);
+			op->found[i] = true;
+		}
 		const struct record *delta = op->found[i] ? later_find(s->later, op->keys[i]) : NULL;
 		if (delta)
 			record_merge(&op->records[i], delta);
@@ -237,11 +267,27 @@ void store_done_get(struct store *s, struct store_get *op, enum store_status sta
 /* A record read while its delta was being written may hold it or not. */
 static void note_deltas(struct store *s, const struct store_merge *op)
 {
+	if (s->journal && op->keep)
+		journal_works(s->journal);
 	for (unsigned i = 0; i < op->count; i++) {
 		census_note(s->census, &op->deltas[i]);
 		if (s->cache)
 			cache_drop(s->cache, op->deltas[i].key);
 	}
+}
+
+static void keep_deltas(struct store *s, const struct store_merge *op, bool maybe)
+{
+	for (unsigned i = 0; s->journal && op->keep && i < op->count; i++)
+		journal_keep(s->journal, op->deltas[i].key, &op->deltas[i].delta, maybe);
+}
+
+void store_unmerged(struct store *s, struct span key, const struct record *delta, bool maybe)
+{
+	if (s->journal)
+		journal_keep(s->journal, key, delta, maybe);
+	else
+		s->counters.later_dropped++;
 }
 
 enum store_status store_merge(struct store *s, struct store_merge *op)
@@ -258,6 +304,8 @@ enum store_status store_merge(struct store *s, struct store_merge *op)
 	enum store_status status = s->driver->ops->merge(s->driver, op);
 	if (status == STORE_DONE)
 		note_deltas(s, op);
+	else if (status == STORE_FAILED)
+		keep_deltas(s, op, false);
 	return count_failure(s, status);
 }
 
@@ -266,8 +314,15 @@ void store_done_merge(struct store *s, struct store_merge *op, enum store_status
 	s->counters.merges_ns += clock_mono(s->options.clock) - op->started_ns;
 	if (status == STORE_DONE)
 		note_deltas(s, op);
+	else
+		keep_deltas(s, op, true);
 	count_failure(s, status);
 	op->done(op, status);
+}
+
+bool store_ready(const struct store *s)
+{
+	return s->driver->ops->ready(s->driver);
 }
 
 bool store_shared(const struct store *s)
@@ -313,8 +368,11 @@ static void forget_later(struct store *s, const struct store_remove *op)
 {
 	struct span rest = op->keys, key;
 
-	while (!op->pending_only && span_cut(&rest, '\n', &key))
+	while (!op->pending_only && span_cut(&rest, '\n', &key)) {
 		later_forget(s->later, key);
+		if (s->journal)
+			journal_forget(s->journal, key);
+	}
 }
 
 enum store_status store_remove(struct store *s, struct store_remove *op)
@@ -371,6 +429,8 @@ void store_stats(const struct store *s, struct store_stats *out)
 	*out = s->counters;
 	out->pending_records = census_pending(s->census);
 	out->evicted = census_evicted(s->census);
+	if (s->journal)
+		journal_stats(s->journal, out);
 	s->driver->ops->stats(s->driver, out);
 }
 

@@ -42,6 +42,7 @@ struct store_delta {
 struct store_merge {
 	unsigned count;
 	struct store_delta deltas[STORE_MERGE_MAX];
+	bool keep;			/* what cannot be stored goes into the journal (store/journal.h) */
 	void (*done)(struct store_merge *op, enum store_status status);
 	void *arg;
 	struct store_merge *next;	/* the store's, while pending */
@@ -103,6 +104,7 @@ struct store_options {
 	const char *tls_ca;		/* mariadb */
 	unsigned workers;		/* mariadb; 0: the driver's */
 	bool consistent_reads;		/* mariadb */
+	const char *journal;		/* file of the journal; NULL like "": in memory only */
 };
 
 struct store_stats {
@@ -112,6 +114,9 @@ struct store_stats {
 	uint64_t memory_bytes;		/* caches, write buffers, filters */
 	uint64_t gets, gets_slow, merges, syncs, failures, evicted;
 	uint64_t later_dropped;		/* store_merge_later: deltas lost while the driver failed */
+	uint64_t journal_waiting;	/* records with deltas that could not be stored yet */
+	uint64_t journal_merged;	/* of them, since the start */
+	uint64_t journal_dropped;	/* the journal was full, or the store never took them */
 	uint64_t odd_records;		/* values of another version or size, treated as absent */
 	uint64_t gets_slow_ns;		/* time that all gets_slow took together */
 	uint64_t merges_ns;		/* the same of all merges */
@@ -136,7 +141,8 @@ bool store_close(struct store **store);
 enum store_status store_get(struct store *s, struct store_get *op);
 
 /* Merges deltas; completes when they are as durable as the store promises. A
- * merge that failed may yet have taken effect, when the disk failed half-way. */
+ * merge that failed may yet have taken effect, when the disk failed half-way or a
+ * server's answer was lost; with `keep` it will have, once the store works again. */
 enum store_status store_merge(struct store *s, struct store_merge *op);
 
 /* Merges a delta that nobody waits for (a renewal, a counter). Deltas for one
@@ -151,6 +157,9 @@ enum store_status store_backup(struct store *s, struct store_backup *op);
 
 /* Hands what has gathered in this turn to the driver: a loop_each_turn hook. */
 void store_turn(void *store);
+
+/* False while it is away or has no room. */
+bool store_ready(const struct store *s);
 
 /* True when other processes may write to it too. */
 bool store_shared(const struct store *s);

@@ -36,33 +36,19 @@ bool valkey_sound(struct valkey *v, const redisReply *reply, enum valkey_side si
 	return true;
 }
 
-bool valkey_forgot(struct valkey *v, const redisReply *reply, enum valkey_script script)
-{
-	static const char word[] = "NOSCRIPT";
-
-	if (!reply || reply->type != REDIS_REPLY_ERROR || strncmp(reply->str, word, sizeof word - 1) != 0)
-		return false;
-	valkey_link_reload(v->link, script);
-	return true;
-}
-
-void valkey_begin_script(struct valkey *v, enum valkey_script script, unsigned keys)
-{
-	valkey_command_begin(&v->command, "EVALSHA");
-	valkey_command_add(&v->command, span_of(valkey_link_sha(v->link, script)));
-	valkey_command_number(&v->command, keys);
-}
-
-void valkey_add_key(struct valkey *v, struct span key)
-{
-	valkey_command_key(&v->command, v->where.prefix, key);
-}
-
-void valkey_count_removed(struct valkey *v, const redisReply *reply)
+void valkey_count_removed(struct valkey_node *node, const redisReply *reply)
 {
 	uint64_t removed = reply->type == REDIS_REPLY_INTEGER && reply->integer > 0 ? (uint64_t)reply->integer : 0;
 
-	v->records -= removed < v->records ? removed : v->records;
+	node->records -= removed < node->records ? removed : node->records;
+}
+
+struct span valkey_own_key(const struct valkey *v, const redisReply *element)
+{
+	struct span whole = span_make(element->str, (size_t)element->len);
+	struct span key = span_from(whole, v->where.prefix.n);
+
+	return key.n <= KEY_MAX && span_find(key, '\n') == key.n ? key : span_make("", 0);
 }
 
 bool valkey_record(struct valkey *v, const redisReply *element, struct record *out)
@@ -76,7 +62,7 @@ bool valkey_record(struct valkey *v, const redisReply *element, struct record *o
 }
 
 /* What a pattern takes for more than itself is escaped. */
-void valkey_begin_scan(struct valkey *v, const char *cursor, struct span prefix, unsigned count)
+void valkey_add_scan(struct valkey *v, const char *cursor, struct span prefix, unsigned count)
 {
 	static const struct span special = SPAN("*?[]\\");
 	char text[2 * (VALKEY_PREFIX_MAX + KEY_MAX) + 2];
@@ -90,7 +76,6 @@ void valkey_begin_scan(struct valkey *v, const char *cursor, struct span prefix,
 			buf_addc(&pattern, parts[part].p[i]);
 		}
 	buf_addc(&pattern, '*');
-	valkey_command_begin(&v->command, "SCAN");
 	valkey_command_add(&v->command, span_of(cursor));
 	valkey_command_add(&v->command, span_of("MATCH"));
 	valkey_command_add(&v->command, buf_span(&pattern));
@@ -109,92 +94,123 @@ const redisReply *valkey_scanned(struct valkey *v, const redisReply *reply, char
 
 /* --- Figures --------------------------------------------------------------- */
 
-static void on_size(void *arg, void *op, const redisReply *reply)
+static bool take_size(struct valkey *v, const struct valkey_ask *a, const redisReply *reply)
 {
-	struct valkey *v = arg;
-
-	(void)op;
+	(void)v;
 	if (reply && reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0)
-		v->records = (uint64_t)reply->integer;
+		a->node->records = (uint64_t)reply->integer;
+	return true;
 }
 
-static void on_info(void *arg, void *op, const redisReply *reply)
+static void add_section(struct valkey *v, const struct valkey_ask *a)
+{
+	(void)a;
+	valkey_command_add(&v->command, span_of("memory"));
+}
+
+static bool take_info(struct valkey *v, const struct valkey_ask *a, const redisReply *reply)
 {
 	static const char name[] = "used_memory:";
-	struct valkey *v = arg;
 	struct span rest, line;
 	uint64_t bytes;
 
-	(void)op;
+	(void)v;
 	if (!reply || reply->type != REDIS_REPLY_STRING)
-		return;
+		return true;
 	rest = span_make(reply->str, (size_t)reply->len);
 	while (span_cut(&rest, '\n', &line))
 		if (span_starts(line, span_of(name)) &&
 		    span_uint(span_trim(span_from(line, sizeof name - 1)), UINT64_MAX, &bytes))
-			v->memory_bytes = bytes;
+			a->node->memory_bytes = bytes;
+	return true;
+}
+
+static void seen(struct valkey *v, void *op, enum store_status status)
+{
+	(void)v;
+	(void)op;
+	(void)status;
 }
 
 /* Figures that are refused stay as they were. A server that hangs while no mail
  * comes is noticed by this, too. */
-static void look(struct valkey *v)
+static void look(struct valkey *v, struct valkey_node *node)
 {
-	valkey_command_begin(&v->command, "INFO");
-	valkey_command_add(&v->command, span_of("memory"));
-	valkey_link_send(v->link, &v->command, on_info, NULL);
-	valkey_command_begin(&v->command, "DBSIZE");
-	valkey_link_send(v->link, &v->command, on_size, NULL);
+	static const struct valkey_question info = { .command = "INFO", .tail = add_section, .take = take_info, .finish = seen };
+	static const struct valkey_question size = { .command = "DBSIZE", .take = take_size, .finish = seen };
+
+	(void)valkey_ask_node(v, &info, NULL, node);
+	(void)valkey_ask_node(v, &size, NULL, node);
 }
 
 static void on_look(struct loop_timer *t)
 {
 	struct valkey *v = t->arg;
+	struct valkey_node *node;
 
-	look(v);
+	for (unsigned i = 0; (node = valkey_nodes_serving(v->nodes, &i)); i++)
+		look(v, node);
 	if (v->unending)
 		valkey_sweep(v);
 	loop_timer_set(t, LOOK_MS);
 }
 
-static void on_up(void *arg)
+static void on_up(void *arg, struct valkey_node *node)
 {
 	struct valkey *v = arg;
 
 	v->refused[VALKEY_READING][0] = v->refused[VALKEY_WRITING][0] = '\0';
-	look(v);
+	valkey_asks_up(v, node);
+	look(v, node);
+}
+
+static void on_away(void *arg, struct valkey_node *node)
+{
+	valkey_asks_away(arg, node);
 }
 
 /* --- Operations ------------------------------------------------------------ */
 
-static void get_done(void *arg, void *op, const redisReply *reply)
+static struct span get_key(const void *op, unsigned i)
 {
-	struct valkey *v = arg;
-	struct store_get *get = op;
-	bool sound = valkey_sound(v, reply, VALKEY_READING) && reply->type == REDIS_REPLY_ARRAY &&
-		     reply->elements == get->count;
+	const struct store_get *get = op;
 
-	for (unsigned i = 0; sound && i < get->count; i++)
-		get->found[i] = valkey_record(v, reply->element[i], &get->records[i]);
-	store_done_get(v->driver.store, get, sound ? STORE_DONE : STORE_FAILED);
+	return get->keys[i];
+}
+
+static bool get_take(struct valkey *v, const struct valkey_ask *a, const redisReply *reply)
+{
+	struct store_get *get = a->op;
+
+	if (!valkey_sound(v, reply, VALKEY_READING) || reply->type != REDIS_REPLY_ARRAY || reply->elements != a->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++)
+		get->found[a->first + i] = valkey_record(v, reply->element[i], &get->records[a->first + i]);
+	return true;
+}
+
+static void get_finish(struct valkey *v, void *op, enum store_status status)
+{
+	store_done_get(v->driver.store, op, status);
 }
 
 static enum store_status get(struct store_driver *d, struct store_get *op)
 {
+	static const struct valkey_question question = { .command = "MGET", .key = get_key, .take = get_take, .finish = get_finish };
 	struct valkey *v = valkey_of(d);
 
 	if (op->count == 0)
 		return STORE_DONE;
 	valkey_send_batch(v);
-	valkey_command_begin(&v->command, "MGET");
-	for (unsigned i = 0; i < op->count; i++)
-		valkey_add_key(v, op->keys[i]);
-	return valkey_link_send(v->link, &v->command, get_done, op) ? STORE_PENDING : STORE_FAILED;
+	return valkey_ask_keys(v, &question, op, op->count);
 }
 
 static bool ready(const struct store_driver *d)
 {
+	const struct valkey *v = (const struct valkey *)d;
+
 	/* Those who wait for an answer come first. */
-	return valkey_link_room(((const struct valkey *)d)->link) > VALKEY_CALLS_MAX / 2;
+	return valkey_nodes_room(v->nodes) > VALKEY_CALLS_MAX / 2 && valkey_asks_room(v->asks) > VALKEY_CALLS_MAX / 2;
 }
 
 static enum store_status backup(struct store_driver *d, struct store_backup *op)
@@ -212,9 +228,10 @@ static void turn(struct store_driver *d)
 static const char *health(struct store_driver *d)
 {
 	const struct valkey *v = valkey_of(d);
+	const char *trouble = valkey_nodes_trouble(v->nodes);
 
-	if (!valkey_link_up(v->link))
-		return valkey_link_trouble(v->link);
+	if (trouble)
+		return trouble;
 	if (v->refused[VALKEY_WRITING][0])
 		return v->refused[VALKEY_WRITING];
 	return v->refused[VALKEY_READING][0] ? v->refused[VALKEY_READING] : NULL;
@@ -223,11 +240,13 @@ static const char *health(struct store_driver *d)
 static void stats(struct store_driver *d, struct store_stats *out)
 {
 	const struct valkey *v = valkey_of(d);
+	const struct valkey_node *node;
 
-	out->records = v->records;
-	out->memory_bytes = v->memory_bytes;
+	for (unsigned i = 0; (node = valkey_nodes_serving(v->nodes, &i)); i++) {
+		out->records += node->records;
+		out->memory_bytes += node->memory_bytes;
+	}
 	out->odd_records = v->odd_records;
-	out->later_dropped += v->later_dropped;
 }
 
 static void trust_clock(struct store_driver *d, bool trusted)
@@ -246,12 +265,13 @@ static bool close_valkey(struct store_driver *d)
 	struct valkey *v = valkey_of(d);
 	unsigned most_ms = STORE_CLOSE_S * 1000;
 
-	if (v->link) {
+	if (v->nodes) {
 		loop_timer_cancel(&v->look);
 		valkey_send_batch(v);
-		valkey_link_drain(v->link, v->deadline_ms < most_ms ? v->deadline_ms : most_ms);
-		valkey_link_free(&v->link);
+		valkey_nodes_drain(v->nodes, v->deadline_ms < most_ms ? v->deadline_ms : most_ms, false);
+		valkey_nodes_free(&v->nodes);
 	}
+	valkey_asks_free(&v->asks);
 	if (v->walks)
 		valkey_walks_free(&v->walks);
 	free(v->sweep);
@@ -280,26 +300,28 @@ static struct store_driver *open_valkey(struct store *store, const struct store_
 		close_valkey(&v->driver);
 		return NULL;
 	}
-	const struct valkey_link_options link = { .loop = options->loop, .where = &v->where,
-						  .deadline_ms = v->deadline_ms, .up = on_up, .arg = v };
+	const struct valkey_nodes_options nodes = { .loop = options->loop, .where = &v->where, .deadline_ms = v->deadline_ms,
+						    .up = on_up, .away = on_away, .arg = v };
 	loop_timer_init(&v->look, options->loop, on_look, v);
-	v->link = valkey_link_new(&link);
+	v->asks = valkey_asks_new();
+	v->nodes = v->asks ? valkey_nodes_new(&nodes) : NULL;
 	v->walks = valkey_walks_new(v, options->loop);
-	if (!v->link || !v->walks) {
+	if (!v->nodes || !v->walks) {
 		close_valkey(&v->driver);
 		buf_fail(why, "store valkey: out of memory");
 		return NULL;
 	}
 	/* A server that is away now is no reason not to start: it is waited for a
 	 * moment, so that the first mail finds it. */
-	valkey_link_start(v->link);
-	valkey_link_drain(v->link, OPEN_WAIT_MS);
+	valkey_nodes_start(v->nodes);
+	valkey_nodes_drain(v->nodes, OPEN_WAIT_MS, true);
 	loop_timer_set(&v->look, LOOK_MS);
 	return &v->driver;
 }
 
 const struct store_ops store_valkey_ops = {
 	.name = "valkey",
+	.journalled = true,
 	.open = open_valkey,
 	.close = close_valkey,
 	.get = get,

@@ -1,14 +1,14 @@
-/* A server that speaks the Redis protocol (Valkey, Redis): any number of greylagds
- * share it. What the driver's files know of each other. Loop thread.
+/* Servers that speak the Redis protocol (Valkey, Redis): any number of greylagds
+ * share them. What the driver's files know of each other. Loop thread.
  *
- * Target: "ADDRESS:PORT" or "unix:/PATH"; user, password file, database and prefix
- * come with the options. A record is the value of the key PREFIX + key, so a server
- * that also serves others needs a prefix of its own or, better, a database. */
+ * Target: see base/kvtarget.h; user, password file, database and prefix come with the
+ * options. A record is the value of the key PREFIX + key, so a server that also serves
+ * others needs a prefix of its own or, better, a database. */
 #ifndef GREYLAG_STORE_VALKEY_H
 #define GREYLAG_STORE_VALKEY_H
 
 #include "store/driver.h"
-#include "store/valkey_link.h"
+#include "store/valkey_ask.h"
 
 struct valkey_walks;
 struct valkey_batch;
@@ -22,17 +22,18 @@ struct valkey {
 	struct store_driver driver;
 	const struct clock *clock;
 	struct valkey_where where;
-	struct valkey_link *link;
+	struct valkey_nodes *nodes;
+	struct valkey_asks *asks;
 	struct valkey_command command;		/* the one that is being built */
 	struct valkey_walks *walks;
 	struct valkey_batch *batch;		/* deltas that nobody waits for; NULL: none */
 	struct valkey_sweep *sweep;		/* NULL: none under way */
 	unsigned deadline_ms;
-	struct loop_timer look;			/* at the server's figures */
-	uint64_t records, memory_bytes, odd_records, later_dropped;
+	struct loop_timer look;			/* at the servers' figures */
+	uint64_t odd_records;
 	bool trusted;
 	bool unending;				/* there may be records without an expiry */
-	/* What the server refused last, until it works again. */
+	/* What a server refused last, until it works again. */
 	char refused[2][300];
 };
 
@@ -43,17 +44,13 @@ static inline struct valkey *valkey_of(struct store_driver *d)
 
 /* True when the answer is one; else what the server refused is noted. */
 bool valkey_sound(struct valkey *v, const redisReply *reply, enum valkey_side side);
-/* True when the server has forgotten the script: it gets it again, and the same
- * command sent again will work. */
-bool valkey_forgot(struct valkey *v, const redisReply *reply, enum valkey_script script);
-/* Begins a call of the script with so many keys, which the caller adds next. */
-void valkey_begin_script(struct valkey *v, enum valkey_script script, unsigned keys);
-void valkey_add_key(struct valkey *v, struct span key);
-void valkey_count_removed(struct valkey *v, const redisReply *reply);
-/* Adds the SCAN of one step, for keys that start with the prefix. */
-void valkey_begin_scan(struct valkey *v, const char *cursor, struct span prefix, unsigned count);
+void valkey_count_removed(struct valkey_node *node, const redisReply *reply);
+/* Adds what follows SCAN in one step, for keys that start with the prefix. */
+void valkey_add_scan(struct valkey *v, const char *cursor, struct span prefix, unsigned count);
 /* Reads a SCAN's answer: the next cursor, and the keys (NULL when it is none). */
 const redisReply *valkey_scanned(struct valkey *v, const redisReply *reply, char cursor[VALKEY_CURSOR]);
+/* The key of ours that an element names; empty when it is none. */
+struct span valkey_own_key(const struct valkey *v, const redisReply *element);
 /* The record in an answer's element; false: nothing there, or something odd. */
 bool valkey_record(struct valkey *v, const redisReply *element, struct record *out);
 

@@ -24,17 +24,21 @@ struct script {
 
 struct valkey_link {
 	struct valkey_link_options options;
+	struct valkey_server server;
 	struct valkey_adapter adapter;
 	struct loop_timer again, overdue;
 	enum state state;
+	bool known;			/* the server is */
 	bool ending;
 	bool said;			/* the trouble is in the log */
+	bool hurry;			/* the next attempt is due at once */
 	unsigned backoff_ms;
-	uint64_t up_ns;			/* since when it is up */
+	uint64_t since_ns;		/* since when it is up, or is not */
+	unsigned attempts;		/* in vain, since then */
 	unsigned greetings;		/* answers to the greeting that are to come */
 	struct script scripts[VALKEY_SCRIPTS];
 	struct valkey_command command;	/* of the greeting */
-	char trouble[300];
+	char trouble[300], shown[360];
 	/* A ring: the server answers in the order it was asked. */
 	unsigned first, count;
 	struct call calls[VALKEY_CALLS_MAX];
@@ -50,33 +54,61 @@ static uint64_t now_ns(void)
 
 /* --- Away ------------------------------------------------------------------ */
 
-static void set_away(struct valkey_link *l, const char *what, const char *detail)
+static void add_name(struct buf *out, const struct valkey_link *l)
+{
+	bool sentinel = l->options.greeting == VALKEY_GREET_SENTINEL;
+
+	buf_addf(out, "store valkey %s%s", sentinel ? "sentinel " : "", l->server.endpoint.name);
+}
+
+static void say_trouble(struct valkey_link *l, const char *what, const char *detail)
 {
 	char now[sizeof l->trouble];
 	struct buf text = BUF_ON(now);
 
-	if (l->state == STATE_UP && now_ns() - l->up_ns > STEADY_S * (uint64_t)CLOCK_NS_PER_S)
-		l->backoff_ms = BACKOFF_LEAST_MS;
-	l->state = STATE_AWAY;
-	if (l->ending)
-		return;
-	buf_addf(&text, "store valkey %s: %s", l->options.where->endpoint.name, what);
+	add_name(&text, l);
+	buf_addf(&text, ": %s", what);
 	if (detail[0]) {
 		buf_adds(&text, ": ");
 		buf_addsafe(&text, span_of(detail), 120);
 	}
-	if (!l->said || strcmp(now, l->trouble) != 0)
-		log_msg(LOG_LEVEL_ERROR, "%s", now);
+	if (!l->said || strcmp(buf_str(&text), l->trouble) != 0)
+		log_msg(LOG_LEVEL_ERROR, "%s", buf_str(&text));
 	l->said = true;
 	memcpy(l->trouble, now, sizeof now);
+}
+
+static void set_away(struct valkey_link *l, const char *what, const char *detail)
+{
+	bool was_up = l->state == STATE_UP;
+	uint64_t now = now_ns();
+
+	if (was_up && now - l->since_ns > STEADY_S * (uint64_t)CLOCK_NS_PER_S)
+		l->backoff_ms = BACKOFF_LEAST_MS;
+	l->state = STATE_AWAY;
+	if (l->ending)
+		return;
+	if (was_up || !l->said) {
+		l->since_ns = now;
+		l->attempts = 0;
+	}
+	l->attempts += !was_up;
+	say_trouble(l, what, detail);
+	l->options.away(l->options.arg);
 }
 
 static void retry_later(struct valkey_link *l)
 {
 	if (l->ending)
 		return;
-	loop_timer_set(&l->again, l->backoff_ms);
+	loop_timer_set(&l->again, l->hurry ? 0 : l->backoff_ms);
+	l->hurry = false;
 	l->backoff_ms = l->backoff_ms * 2 < BACKOFF_MOST_MS ? l->backoff_ms * 2 : BACKOFF_MOST_MS;
+}
+
+static void set_lost(struct valkey_link *l, const char *detail)
+{
+	set_away(l, l->state == STATE_UP ? "connection lost" : "cannot be reached", detail);
 }
 
 /* Called by hiredis when it ends the connection, after all answers. */
@@ -85,7 +117,7 @@ static void on_gone(void *arg)
 	struct valkey_link *l = arg;
 
 	if (l->state != STATE_AWAY)
-		set_away(l, "connection lost", l->adapter.context->errstr);
+		set_lost(l, l->adapter.context->errstr);
 	loop_timer_cancel(&l->overdue);
 	retry_later(l);
 }
@@ -137,7 +169,7 @@ static void on_reply(redisAsyncContext *context, void *reply, void *arg)
 	l->count--;
 	/* Before the answer is handed on: its taker may ask again. */
 	if (!reply && l->state != STATE_AWAY)
-		set_away(l, "connection lost", context->errstr);
+		set_lost(l, context->errstr);
 	call.fn(l->options.arg, call.op, reply);
 }
 
@@ -162,9 +194,13 @@ bool valkey_link_send(struct valkey_link *l, struct valkey_command *c, valkey_re
 static void set_up(struct valkey_link *l)
 {
 	l->state = STATE_UP;
-	l->up_ns = now_ns();
-	if (l->said)
-		log_msg(LOG_LEVEL_NOTICE, "store valkey %s: works again", l->options.where->endpoint.name);
+	l->since_ns = now_ns();
+	if (l->said) {
+		char text[200];
+		struct buf name = BUF_ON(text);
+		add_name(&name, l);
+		log_msg(LOG_LEVEL_NOTICE, "%s: works again", buf_str(&name));
+	}
 	l->said = false;
 	l->options.up(l->options.arg);
 }
@@ -204,26 +240,85 @@ static void load(struct valkey_link *l, enum valkey_script script)
 	l->greetings += l->state == STATE_GREETING;
 }
 
+static void on_role(void *arg, void *op, const redisReply *reply)
+{
+	struct valkey_link *l = op;
+	bool known = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements &&
+		     reply->element[0]->type == REDIS_REPLY_STRING;
+
+	if (known && l->state == STATE_GREETING && strcmp(reply->element[0]->str, "master") != 0)
+		drop(l, "is not the primary", reply->element[0]->str);
+	else
+		on_greeted(arg, op, reply);
+}
+
+static void add_greeting(struct valkey_link *l, valkey_reply_fn *fn)
+{
+	l->greetings++;
+	send_call(l, &l->command, fn, l);
+}
+
+static void add_password(struct valkey_link *l)
+{
+	const struct valkey_where *w = l->options.where;
+
+	valkey_command_begin(&l->command, "AUTH");
+	if (w->user[0])
+		valkey_command_add(&l->command, span_of(w->user));
+	valkey_command_add(&l->command, span_of(w->password));
+	add_greeting(l, on_greeted);
+}
+
+static void on_pong(void *arg, void *op, const redisReply *reply)
+{
+	static const char wanted[] = "NOAUTH";
+	struct valkey_link *l = op;
+
+	if (l->state == STATE_GREETING && reply && reply->type == REDIS_REPLY_ERROR &&
+	    l->options.where->password[0] && strncmp(reply->str, wanted, sizeof wanted - 1) == 0) {
+		l->greetings--;
+		add_password(l);
+		return;
+	}
+	on_greeted(arg, op, reply);
+}
+
+static void greet_sentinel(struct valkey_link *l)
+{
+	valkey_command_begin(&l->command, "PING");
+	add_greeting(l, on_pong);
+}
+
+static void greet_store(struct valkey_link *l)
+{
+	const struct valkey_where *w = l->options.where;
+
+	if (w->password[0])
+		add_password(l);
+	valkey_command_begin(&l->command, "SELECT");
+	valkey_command_number(&l->command, (int64_t)w->database);
+	add_greeting(l, on_greeted);
+	if (l->options.greeting == VALKEY_GREET_PRIMARY) {
+		valkey_command_begin(&l->command, "ROLE");
+		add_greeting(l, on_role);
+	}
+	for (unsigned i = 0; i < VALKEY_SCRIPTS; i++)
+		load(l, (enum valkey_script)i);
+}
+
 /* All at once: nothing of it writes, and the first refusal ends the attempt. */
 static void greet(struct valkey_link *l)
 {
-	const struct valkey_where *w = l->options.where;
-	struct valkey_command *c = &l->command;
-
 	l->greetings = 0;
-	if (w->password[0]) {
-		valkey_command_begin(c, "AUTH");
-		if (w->user[0])
-			valkey_command_add(c, span_of(w->user));
-		valkey_command_add(c, span_of(w->password));
-		l->greetings += send_call(l, c, on_greeted, l);
+	switch (l->options.greeting) {
+	case VALKEY_GREET_STORE:
+	case VALKEY_GREET_PRIMARY:
+		greet_store(l);
+		break;
+	case VALKEY_GREET_SENTINEL:
+		greet_sentinel(l);
+		break;
 	}
-	valkey_command_begin(c, "SELECT");
-	valkey_command_number(c, (int64_t)w->database);
-	l->greetings++;
-	send_call(l, c, on_greeted, l);
-	for (unsigned i = 0; i < VALKEY_SCRIPTS; i++)
-		load(l, (enum valkey_script)i);
 	if (l->count != l->greetings)
 		drop(l, "out of memory", "");
 }
@@ -240,12 +335,12 @@ static void read_password(struct valkey_link *l)
 
 static void connect_now(struct valkey_link *l)
 {
-	const struct valkey_where *w = l->options.where;
+	const struct valkey_server *s = &l->server;
 
 	if (l->said)
 		read_password(l);
-	redisAsyncContext *context = w->address[0] ? redisAsyncConnect(w->address, w->port) :
-		redisAsyncConnectUnix(endpoint_path(&w->endpoint));
+	redisAsyncContext *context = s->address[0] ? redisAsyncConnect(s->address, s->port) :
+		redisAsyncConnectUnix(endpoint_path(&s->endpoint));
 	if (!context || context->err) {
 		set_away(l, "cannot be reached", context ? context->errstr : "out of memory");
 		if (context)
@@ -272,6 +367,10 @@ struct valkey_link *valkey_link_new(const struct valkey_link_options *options)
 	if (!l)
 		return NULL;
 	l->options = *options;
+	if (options->server) {
+		l->server = *options->server;
+		l->known = true;
+	}
 	l->backoff_ms = BACKOFF_LEAST_MS;
 	l->adapter.gone = on_gone;
 	l->adapter.arg = l;
@@ -283,7 +382,41 @@ struct valkey_link *valkey_link_new(const struct valkey_link_options *options)
 
 void valkey_link_start(struct valkey_link *l)
 {
-	connect_now(l);
+	if (l->known)
+		connect_now(l);
+}
+
+void valkey_link_drop(struct valkey_link *l, const char *what)
+{
+	if (l->state != STATE_AWAY)
+		drop(l, what, "");
+}
+
+void valkey_link_move(struct valkey_link *l, const struct valkey_server *server)
+{
+	if (l->known && valkey_server_eq(&l->server, server))
+		return;
+	if (l->known)
+		log_msg(LOG_LEVEL_NOTICE, "store valkey: the primary is %s now, it was %s", server->endpoint.name,
+			l->server.endpoint.name);
+	if (l->adapter.context) {
+		l->hurry = true;
+		valkey_link_drop(l, "is the primary no more");
+	}
+	l->known = true;
+	l->server = *server;
+	l->backoff_ms = BACKOFF_LEAST_MS;
+	loop_timer_cancel(&l->again);
+	/* From within an answer of its own the connection ends only later. */
+	if (!l->adapter.context) {
+		l->hurry = false;
+		connect_now(l);
+	}
+}
+
+const struct valkey_server *valkey_link_server(const struct valkey_link *l)
+{
+	return &l->server;
 }
 
 void valkey_link_free(struct valkey_link **link)
@@ -306,6 +439,16 @@ bool valkey_link_up(const struct valkey_link *l)
 	return l->state == STATE_UP;
 }
 
+bool valkey_link_coming(const struct valkey_link *l)
+{
+	return l->state == STATE_GREETING;
+}
+
+unsigned valkey_link_busy(const struct valkey_link *l)
+{
+	return l->count;
+}
+
 unsigned valkey_link_room(const struct valkey_link *l)
 {
 	return l->state == STATE_UP ? VALKEY_CALLS_MAX - l->count : 0;
@@ -322,19 +465,24 @@ void valkey_link_reload(struct valkey_link *l, enum valkey_script script)
 		load(l, script);
 }
 
-void valkey_link_drain(struct valkey_link *l, unsigned ms)
+void valkey_link_poll(struct valkey_link *l, unsigned ms)
 {
-	uint64_t until = now_ns() + (uint64_t)ms * CLOCK_NS_PER_MS;
-
-	for (uint64_t now = now_ns(); l->count && l->adapter.context && now < until; now = now_ns())
-		valkey_adapter_poll(&l->adapter, (int)((until - now) / CLOCK_NS_PER_MS) + 1);
-	if (l->count)
-		drop(l, "no answer in time", "");
+	valkey_adapter_poll(&l->adapter, (int)ms);
 }
 
-const char *valkey_link_trouble(const struct valkey_link *l)
+const char *valkey_link_trouble(struct valkey_link *l)
 {
+	struct buf text = BUF_ON(l->shown);
+
 	if (l->state == STATE_UP)
 		return NULL;
-	return l->trouble[0] ? l->trouble : "store valkey: not connected yet";
+	if (!l->trouble[0])
+		return "store valkey: not connected yet";
+	buf_adds(&text, l->trouble);
+	buf_adds(&text, " (away for ");
+	buf_addduration(&text, (now_ns() - l->since_ns) / CLOCK_NS_PER_S);
+	if (l->attempts)
+		buf_addf(&text, ", %u attempts in vain", l->attempts);
+	buf_addc(&text, ')');
+	return buf_str(&text);
 }

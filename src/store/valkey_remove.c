@@ -2,80 +2,68 @@
 
 #include "core/key.h"
 
-#define CHUNK 100		/* keys of one call */
+#define CHUNK 100		/* keys of one step */
 
-/* One operation's way through its keys, a call at a time. */
+/* One operation's way through its keys, step by step. */
 struct removal {
 	struct store_remove *op;
-	struct span rest;		/* keys after this call's */
-	struct span chunk;		/* this call's */
-	unsigned keys;
-	bool again;			/* the server had forgotten the script */
+	struct span rest;		/* keys after this step's */
+	unsigned count;
+	struct span keys[CHUNK];	/* this step's */
 };
-
-static void chunk_done(void *arg, void *op, const redisReply *reply);
-
-static bool usable(struct span key)
-{
-	return key.n > 0 && key.n <= KEY_MAX;
-}
 
 static void take_chunk(struct removal *r)
 {
-	struct span key, left = r->rest;
+	struct span key;
 
-	r->chunk = r->rest;
-	r->keys = 0;
-	while (r->keys < CHUNK && span_cut(&left, '\n', &key))
-		r->keys += usable(key);
-	r->chunk.n -= left.n;
-	r->rest = left;
+	r->count = 0;
+	while (r->count < CHUNK && span_cut(&r->rest, '\n', &key))
+		if (key.n > 0 && key.n <= KEY_MAX)
+			r->keys[r->count++] = key;
 }
 
-static bool send_chunk(struct valkey *v, struct removal *r)
+static struct span removal_key(const void *op, unsigned i)
 {
-	struct span rest = r->chunk, key;
+	const struct removal *r = op;
 
-	if (r->op->pending_only)
-		valkey_begin_script(v, VALKEY_SCRIPT_THIN, r->keys);
-	else
-		valkey_command_begin(&v->command, "DEL");
-	while (span_cut(&rest, '\n', &key))
-		if (usable(key))
-			valkey_add_key(v, key);
-	return valkey_link_send(v->link, &v->command, chunk_done, r);
+	return r->keys[i];
 }
 
-static void end_removal(struct valkey *v, struct removal *r, enum store_status status)
+static bool removal_take(struct valkey *v, const struct valkey_ask *a, const redisReply *reply)
 {
-	struct store_remove *op = r->op;
+	struct removal *r = a->op;
 
-	free(r);
-	store_done_remove(v->driver.store, op, status);
+	if (!valkey_sound(v, reply, VALKEY_WRITING) || reply->type != REDIS_REPLY_INTEGER)
+		return false;
+	valkey_count_removed(a->node, reply);
+	r->op->removed += r->op->pending_only ? (uint64_t)reply->integer : a->count;
+	return true;
 }
 
-static void chunk_done(void *arg, void *op, const redisReply *reply)
-{
-	struct valkey *v = arg;
-	struct removal *r = op;
+static void removal_finish(struct valkey *v, void *op, enum store_status status);
 
-	if (!r->again && valkey_forgot(v, reply, VALKEY_SCRIPT_THIN)) {
-		r->again = true;
-		if (send_chunk(v, r))
-			return;
-	}
-	if (!valkey_sound(v, reply, VALKEY_WRITING) || reply->type != REDIS_REPLY_INTEGER) {
-		end_removal(v, r, STORE_FAILED);
-		return;
-	}
-	valkey_count_removed(v, reply);
-	r->op->removed += r->op->pending_only ? (uint64_t)reply->integer : r->keys;
-	r->again = false;
+static enum store_status send_chunk(struct valkey *v, struct removal *r)
+{
+	static const struct valkey_question all = { .command = "DEL", .key = removal_key, .take = removal_take,
+						    .finish = removal_finish };
+	static const struct valkey_question pending = { .script = VALKEY_SCRIPT_THIN, .key = removal_key,
+							.take = removal_take, .finish = removal_finish };
+
 	take_chunk(r);
-	if (r->keys == 0)
-		end_removal(v, r, STORE_DONE);
-	else if (!send_chunk(v, r))
-		end_removal(v, r, STORE_FAILED);
+	return r->count ? valkey_ask_keys(v, r->op->pending_only ? &pending : &all, r, r->count) : STORE_DONE;
+}
+
+static void removal_finish(struct valkey *v, void *op, enum store_status status)
+{
+	struct removal *r = op;
+	struct store_remove *remove = r->op;
+
+	if (status == STORE_DONE)
+		status = send_chunk(v, r);
+	if (status == STORE_PENDING)
+		return;
+	free(r);
+	store_done_remove(v->driver.store, remove, status);
 }
 
 enum store_status valkey_remove(struct store_driver *d, struct store_remove *op)
@@ -87,10 +75,8 @@ enum store_status valkey_remove(struct store_driver *d, struct store_remove *op)
 		return STORE_FAILED;
 	*r = (struct removal){ .op = op, .rest = op->keys };
 	valkey_send_batch(v);
-	take_chunk(r);
-	if (r->keys && send_chunk(v, r))
-		return STORE_PENDING;
-	enum store_status status = r->keys ? STORE_FAILED : STORE_DONE;
-	free(r);
+	enum store_status status = send_chunk(v, r);
+	if (status != STORE_PENDING)
+		free(r);
 	return status;
 }

@@ -7,8 +7,8 @@
 #define SCAN_COUNT 1000		/* keys the server looks at in one step */
 #define IDLE_MS 60000		/* a scan that stands still so long is given up */
 
-/* The server knows no order, a scan has one. So a walk lets the server go through
- * all keys, keeps the least of those after the scan's place, as many as go into a
+/* The servers know no order, a scan has one. So a walk lets one after the other go
+ * through all keys, keeps the least of those after the scan's place, as many as go into a
  * run, and hands out pages of it; when the run is at its end and was cut, it goes
  * through all keys again. A scan of N keys costs N / (about 80,000) such passes. */
 struct walk {
@@ -16,8 +16,12 @@ struct walk {
 	bool held;			/* its run is of use */
 	struct store_scan *op;
 	struct key prefix, place;	/* place: the last key handed out */
+	unsigned node;			/* number of the server that is gone through */
 	char cursor[VALKEY_CURSOR];
 	struct valkey_run run;
+	unsigned count;			/* of the page that is being read */
+	const struct valkey_run_node *page[STORE_SCAN_MAX];
+	bool found[STORE_SCAN_MAX];
 	uint64_t used_ns;
 };
 
@@ -69,73 +73,99 @@ static void finish(struct valkey *v, struct walk *w, enum store_status status)
 
 /* --- Gathering ------------------------------------------------------------- */
 
-static void gathered(void *arg, void *op, const redisReply *reply);
-
-static bool gather_step(struct valkey *v, struct walk *w)
+static void gather_tail(struct valkey *v, const struct valkey_ask *a)
 {
-	valkey_begin_scan(v, w->cursor, key_span(&w->prefix), SCAN_COUNT);
-	return valkey_link_send(v->link, &v->command, gathered, w);
+	const struct walk *w = a->op;
+
+	valkey_add_scan(v, w->cursor, key_span(&w->prefix), SCAN_COUNT);
 }
 
-static bool gather(struct valkey *v, struct walk *w)
+static bool gather_take(struct valkey *v, const struct valkey_ask *a, const redisReply *reply)
 {
-	valkey_run_clear(&w->run);
-	snprintf(w->cursor, sizeof w->cursor, "0");
-	return gather_step(v, w);
-}
-
-static bool take_keys(const struct valkey *v, struct walk *w, const redisReply *keys)
-{
-	for (size_t i = 0; i < keys->elements; i++) {
-		struct span whole = span_make(keys->element[i]->str, (size_t)keys->element[i]->len);
-		struct span key = span_from(whole, v->where.prefix.n);
-		bool ours = key.n > 0 && key.n <= KEY_MAX && span_find(key, '\n') == key.n;
-		if (ours && valkey_run_compare(key, key_span(&w->place)) > 0 && !valkey_run_add(&w->run, key))
-			return false;
-	}
-	return true;
-}
-
-static void gathered(void *arg, void *op, const redisReply *reply)
-{
-	struct valkey *v = arg;
-	struct walk *w = op;
+	struct walk *w = a->op;
 	const redisReply *keys = valkey_scanned(v, reply, w->cursor);
 
-	if (!keys || !take_keys(v, w, keys)) {
-		finish(v, w, STORE_FAILED);
-		return;
+	for (size_t i = 0; keys && i < keys->elements; i++) {
+		struct span key = valkey_own_key(v, keys->element[i]);
+		if (key.n && valkey_run_compare(key, key_span(&w->place)) > 0 && !valkey_run_add(&w->run, key))
+			return false;
 	}
-	if (strcmp(w->cursor, "0") == 0)
+	return keys != NULL;
+}
+
+static void gather_finish(struct valkey *v, void *op, enum store_status status);
+
+/* STORE_DONE: there is no server that has not been gone through. */
+static enum store_status gather_step(struct valkey *v, struct walk *w)
+{
+	static const struct valkey_question question = { .command = "SCAN", .tail = gather_tail, .take = gather_take,
+							 .finish = gather_finish };
+	struct valkey_node *node = valkey_nodes_serving(v->nodes, &w->node);
+
+	return node ? valkey_ask_node(v, &question, w, node) : STORE_DONE;
+}
+
+static void gather_finish(struct valkey *v, void *op, enum store_status status)
+{
+	struct walk *w = op;
+
+	if (status == STORE_DONE) {
+		w->node += strcmp(w->cursor, "0") == 0;
+		status = gather_step(v, w);
+	}
+	if (status == STORE_DONE)
 		serve_on(v, w);
-	else if (!gather_step(v, w))
+	else if (status == STORE_FAILED)
 		finish(v, w, STORE_FAILED);
+}
+
+/* Without all servers a listing would look whole and not be. */
+static enum store_status gather(struct valkey *v, struct walk *w)
+{
+	valkey_run_clear(&w->run);
+	w->node = 0;
+	snprintf(w->cursor, sizeof w->cursor, "0");
+	return valkey_nodes_up(v->nodes) ? gather_step(v, w) : STORE_FAILED;
 }
 
 /* --- Pages ----------------------------------------------------------------- */
 
-/* Keys that have gone meanwhile give no row. */
-static bool take_rows(struct valkey *v, struct walk *w, const redisReply *reply)
+static struct span page_key(const void *op, unsigned i)
 {
-	for (size_t i = 0; i < reply->elements; i++) {
-		const struct valkey_run_node *n = valkey_run_first(&w->run);
-		struct record record;
-		if (!n)
-			return false;
-		if (valkey_record(v, reply->element[i], &record) && !store_scan_add(w->op, valkey_run_key(n), &record))
+	const struct walk *w = op;
+
+	return valkey_run_key(w->page[i]);
+}
+
+static bool page_take(struct valkey *v, const struct valkey_ask *a, const redisReply *reply)
+{
+	struct walk *w = a->op;
+
+	if (!valkey_sound(v, reply, VALKEY_READING) || reply->type != REDIS_REPLY_ARRAY || reply->elements != a->count)
+		return false;
+	for (unsigned i = a->first; i < a->first + a->count; i++)
+		w->found[i] = valkey_record(v, reply->element[i - a->first], &w->op->records[i]);
+	return true;
+}
+
+/* Keys that have gone meanwhile give no row. Records move to the front, so none is
+ * written over before it was read. */
+static bool take_rows(struct walk *w)
+{
+	for (unsigned i = 0; i < w->count; i++) {
+		if (w->found[i] && !store_scan_add(w->op, valkey_run_key(w->page[i]), &w->op->records[i]))
 			return w->op->count > 0;
-		copy_key(&w->place, valkey_run_key(n));
+		copy_key(&w->place, valkey_run_key(w->page[i]));
 		valkey_run_drop_first(&w->run);
 	}
 	return true;
 }
 
-static void page_read(void *arg, void *op, const redisReply *reply)
+static void page_finish(struct valkey *v, void *op, enum store_status status)
 {
-	struct valkey *v = arg;
 	struct walk *w = op;
 
-	if (!valkey_sound(v, reply, VALKEY_READING) || reply->type != REDIS_REPLY_ARRAY || !take_rows(v, w, reply))
+	if (status == STORE_FAILED || !take_rows(w))
 		finish(v, w, STORE_FAILED);
 	else if (w->op->count)
 		finish(v, w, STORE_DONE);
@@ -146,21 +176,15 @@ static void page_read(void *arg, void *op, const redisReply *reply)
 /* Asks for the next page's records, or for more keys when the run is used up. */
 static enum store_status serve(struct valkey *v, struct walk *w)
 {
+	static const struct valkey_question question = { .command = "MGET", .key = page_key, .take = page_take,
+							 .finish = page_finish };
 	const struct valkey_run_node *n = valkey_run_first(&w->run);
-	bool sent;
 
-	if (!n && !w->run.cut)
-		return STORE_DONE;
-	if (n) {
-		unsigned count = 0;
-		valkey_command_begin(&v->command, "MGET");
-		for (; n && count < w->op->limit; n = valkey_run_next(n), count++)
-			valkey_add_key(v, valkey_run_key(n));
-		sent = valkey_link_send(v->link, &v->command, page_read, w);
-	} else {
-		sent = gather(v, w);
-	}
-	return sent ? STORE_PENDING : STORE_FAILED;
+	if (!n)
+		return w->run.cut ? gather(v, w) : STORE_DONE;
+	for (w->count = 0; n && w->count < w->op->limit; n = valkey_run_next(n))
+		w->page[w->count++] = n;
+	return valkey_ask_keys(v, &question, w, w->count);
 }
 
 static void serve_on(struct valkey *v, struct walk *w)
@@ -212,7 +236,7 @@ enum store_status valkey_scan(struct store_driver *d, struct store_scan *op)
 	if (w->held)
 		status = serve(v, w);
 	else
-		status = gather(v, w) ? STORE_PENDING : STORE_FAILED;
+		status = gather(v, w);
 	w->held = true;
 	return status == STORE_PENDING ? status : conclude(w, status);
 }

@@ -2,19 +2,43 @@
 
 #include <arpa/inet.h>
 
-/* hiredis wants an address as text and a port. */
-static void name_address(struct valkey_where *w)
+void valkey_server_set(struct valkey_server *s, const struct endpoint *e)
 {
-	const struct sockaddr_in *four = (const struct sockaddr_in *)&w->endpoint.address;
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&w->endpoint.address;
+	*s = (struct valkey_server){ .endpoint = *e };
+	const struct sockaddr_in *four = (const struct sockaddr_in *)&s->endpoint.address;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&s->endpoint.address;
 
-	if (w->endpoint.address.ss_family == AF_INET) {
-		inet_ntop(AF_INET, &four->sin_addr, w->address, sizeof w->address);
-		w->port = ntohs(four->sin_port);
-	} else if (w->endpoint.address.ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &six->sin6_addr, w->address, sizeof w->address);
-		w->port = ntohs(six->sin6_port);
+	if (e->address.ss_family == AF_INET) {
+		inet_ntop(AF_INET, &four->sin_addr, s->address, sizeof s->address);
+		s->port = ntohs(four->sin_port);
+	} else if (e->address.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &six->sin6_addr, s->address, sizeof s->address);
+		s->port = ntohs(six->sin6_port);
 	}
+}
+
+bool valkey_server_eq(const struct valkey_server *a, const struct valkey_server *b)
+{
+	return a->port == b->port && strcmp(a->address, b->address) == 0 &&
+	       (a->address[0] || strcmp(a->endpoint.name, b->endpoint.name) == 0);
+}
+
+bool valkey_server_named(struct valkey_server *s, struct span address, uint64_t port)
+{
+	bool six = span_find(address, ':') < address.n;
+	char text[ENDPOINT_TEXT], reason[200];
+	struct buf name = BUF_ON(text), why = BUF_ON(reason);
+	struct endpoint e;
+
+	/* A name or a path is nothing that we would connect to on somebody's word. */
+	buf_adds(&name, six ? "inet:[" : "inet:");
+	buf_addspan(&name, address);
+	buf_adds(&name, six ? "]:" : ":");
+	buf_addu(&name, port);
+	if (name.over || endpoint_parse(buf_span(&name), &e, &why) != 0)
+		return false;
+	valkey_server_set(s, &e);
+	return true;
 }
 
 int valkey_where_password(struct valkey_where *w, struct buf *why)
@@ -44,10 +68,11 @@ int valkey_where_read(struct valkey_where *w, const struct store_options *option
 	struct buf reason = BUF_ON(text);
 
 	*w = (struct valkey_where){ 0 };
-	if (endpoint_parse(span_of(options->target), &w->endpoint, &reason) != 0)
+	if (kvtarget_parse(span_of(options->target), &w->target, &reason) != 0)
 		return buf_fail(why, "store valkey: %s", buf_str(&reason));
-	name_address(w);
 	w->database = options->database;
+	if (w->target.kind == KVTARGET_CLUSTER && w->database)
+		return buf_fail(why, "store valkey: a cluster has only the database 0");
 	if (!copy(w->user, sizeof w->user, options->user) ||
 	    !copy(w->password_file, sizeof w->password_file, options->password_file) ||
 	    !copy(w->prefix_text, sizeof w->prefix_text, options->prefix))

@@ -1,4 +1,4 @@
-#include "harness.h"
+#include "topology.h"
 
 #include <ftw.h>
 #include <sys/stat.h>
@@ -10,6 +10,10 @@ static const struct harness_driver drivers[] = {
 	{ "memory", .no_backup = "nothing" },
 	{ "rocksdb", .keeps = true, .files = true },
 	{ "valkey", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
+	  .needs = "hiredis, and redis-server or valkey-server" },
+	{ "valkey sentinel", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
+	  .needs = "hiredis, and redis-server or valkey-server" },
+	{ "valkey cluster", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
 	  .needs = "hiredis, and redis-server or valkey-server" },
 	{ "mariadb", .keeps = true, .there = harness_mariadb_there, .no_backup = "its own tools",
 	  .needs = "libmariadb, mariadb-server-core and mariadb-client-core" },
@@ -62,7 +66,10 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		snprintf(h->target, sizeof h->target, "%s", target);
 	else
 		snprintf(h->target, sizeof h->target, "%s/store", h->base);
-	if (!target && strcmp(driver, "valkey") == 0) {
+	if (strchr(driver, ' ')) {
+		snprintf(h->target, sizeof h->target, "%s", topology_shared(driver));
+		driver = "valkey";
+	} else if (!target && strcmp(driver, "valkey") == 0) {
 		harness_server_start(&h->server, h->base, NULL);
 		snprintf(h->target, sizeof h->target, "unix:%s/socket", h->base);
 	}

@@ -44,7 +44,8 @@ struct harness {
 	struct buf why;
 };
 
-/* driver NULL target: a folder inside base, or a server of its own. Does not open yet. */
+/* driver "valkey sentinel", "valkey cluster": one for all tests of the program, emptied.
+ * driver NULL target: a folder inside base, or a server of its own. Does not open yet. */
 void harness_begin(struct harness *h, const char *driver, const char *target);
 void harness_end(struct harness *h);
 /* Fails the test when the store does not open. */
@@ -55,6 +56,7 @@ void harness_reopen(struct harness *h);
 /* A server for the driver valkey (harness_server.c), on the socket FOLDER/socket;
  * password NULL: none. False when this machine has none. */
 bool harness_server_there(void);
+const char *harness_server_program(void);
 void harness_server_start(struct harness_server *s, const char *folder, const char *password);
 void harness_server_signal(struct harness_server *s, int signal);
 /* Kills it and waits for its end. */

@@ -14,7 +14,7 @@ static const char *const programs[] = {
 	"/usr/bin/valkey-server", "/usr/local/bin/valkey-server", "/usr/bin/redis-server", "/usr/local/bin/redis-server",
 };
 
-static const char *program(void)
+const char *harness_server_program(void)
 {
 	for (size_t i = 0; STORE_VALKEY && i < sizeof programs / sizeof *programs; i++)
 		if (access(programs[i], X_OK) == 0)
@@ -24,7 +24,7 @@ static const char *program(void)
 
 bool harness_server_there(void)
 {
-	return program() != NULL;
+	return harness_server_program() != NULL;
 }
 
 static int dial(const struct harness_server *s)
@@ -41,7 +41,7 @@ static int dial(const struct harness_server *s)
 
 static void run(const char *folder, const char *password)
 {
-	const char *name = program();
+	const char *name = harness_server_program();
 	char socket_path[120];
 	int null = open("/dev/null", O_RDWR);
 
