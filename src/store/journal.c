@@ -80,6 +80,11 @@ void journal_keep(struct journal *j, struct span key, const struct record *delta
 	keep(j, key, &times);
 }
 
+bool journal_room(const struct journal *j)
+{
+	return later_room(j->table);
+}
+
 const struct record *journal_find(const struct journal *j, struct span key)
 {
 	return j->waiting ? later_find(j->table, key) : NULL;

@@ -19,6 +19,7 @@ void journal_free(struct journal **j);
 
 /* maybe: it may have been merged. */
 void journal_keep(struct journal *j, struct span key, const struct record *delta, bool maybe);
+bool journal_room(const struct journal *j);
 /* NULL: nothing is kept for the key. */
 const struct record *journal_find(const struct journal *j, struct span key);
 void journal_forget(struct journal *j, struct span key);

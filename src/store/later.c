@@ -1,5 +1,7 @@
 #include "store/later.h"
 
+#include "core/key.h"
+
 #define SLOTS 65536		/* a power of two */
 #define USED_MAX (SLOTS / 2)
 #define ARENA_BYTES ((size_t)4 * 1024 * 1024)
@@ -77,6 +79,11 @@ bool later_add(struct later *l, struct span key, const struct record *delta)
 	l->arena_n += key.n;
 	l->used++;
 	return true;
+}
+
+bool later_room(const struct later *l)
+{
+	return l->used < USED_MAX && ARENA_BYTES - l->arena_n >= KEY_MAX;
 }
 
 bool later_empty(const struct later *l)

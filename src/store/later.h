@@ -17,6 +17,8 @@ const struct record *later_find(const struct later *l, struct span key);
 /* Drops what was gathered for the key. */
 void later_forget(struct later *l, struct span key);
 bool later_empty(const struct later *l);
+/* There is room for any key. */
+bool later_room(const struct later *l);
 /* The next that is not forgotten, from *at on, which begins at 0; false at the end. *key
  * is valid until the next change. */
 bool later_walk(struct later *l, size_t *at, struct span *key, struct record **delta);

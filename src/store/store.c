@@ -63,7 +63,7 @@ static void flush_later(struct store *s)
 	size_t at = 0;
 	bool ready = store_ready(s), away = !ready && s->journal && store_health(s);
 
-	while ((ready || away) && later_walk(s->later, &at, &key, &delta)) {
+	while ((ready || (away && journal_room(s->journal))) && later_walk(s->later, &at, &key, &delta)) {
 		if (ready)
 			hand_one(s, key, delta);
 		else

@@ -141,10 +141,12 @@ void topology_stop(struct topology *t, unsigned server)
 static FILE *configure(struct topology *t, bool sentinel)
 {
 	struct topology_server *s = &t->servers[t->count];
-	char file[128];
+	char file[128], base[sizeof t->base];
 
+	/* gcc cannot tell that the two do not overlap. */
+	memcpy(base, t->base, sizeof base);
 	*s = (struct topology_server){ .port = free_port(), .bus = free_port() };
-	snprintf(s->folder, sizeof s->folder, "%s/%u", t->base, t->count++);
+	snprintf(s->folder, sizeof s->folder, "%s/%u", base, t->count++);
 	assert_int_equal(mkdir(s->folder, 0700), 0);
 	if (sentinel) {
 		snprintf(file, sizeof file, "%s/sentinel", s->folder);
