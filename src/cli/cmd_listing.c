@@ -18,6 +18,10 @@ static void print_row(const json_t *row, void *arg)
 	output_cell(output_text(row, "value"), 30);
 	putchar(' ');
 	output_cell(strncmp(until, "9999-", 5) == 0 ? "never" : until, 22);
+	if (output_number(row, "domains")) {
+		printf("forwards for about %lld domains? %s\n", (long long)output_number(row, "domains"), output_text(row, "name"));
+		return;
+	}
 	if (cause[0]) {
 		snprintf(text, sizeof text, "%s, held %lld times", cause, (long long)output_number(row, "strikes"));
 		puts(text);

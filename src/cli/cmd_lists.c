@@ -94,6 +94,21 @@ static void print_end(const char *what, const char *until)
 		printf("%s until %s\n", what, until);
 }
 
+/* What the DNS said of a domain, or how many networks went with it. */
+static void print_networks(const json_t *row, bool removed)
+{
+	const char *skipped = output_text(row, "skipped");
+	bool networks = json_object_get(row, "networks") != NULL;
+
+	if (networks)
+		printf("    %lld networks %s\n", (long long)output_number(row, "networks"), removed ? "removed" : "listed");
+	if (networks && !json_is_true(json_object_get(row, "complete")))
+		printf("    %s\n", removed ? "the others run out within three days" :
+			"not all answers have come; greylagd asks again");
+	if (skipped[0])
+		printf("    skipped: %s\n", skipped);
+}
+
 static void print_outcome(const struct change *g, const json_t *row)
 {
 	const char *outcome = output_text(row, "outcome");
@@ -105,6 +120,7 @@ static void print_outcome(const struct change *g, const json_t *row)
 		puts("removed");
 	else
 		print_end(strcmp(outcome, "present") == 0 ? "already there" : outcome, output_text(row, "until"));
+	print_networks(row, strcmp(outcome, "removed") == 0 || strcmp(outcome, "absent") == 0);
 }
 
 static void say_refused(const struct change *g, unsigned line, const char *why)
@@ -113,6 +129,17 @@ static void say_refused(const struct change *g, unsigned line, const char *why)
 		fprintf(stderr, "%s:%u: %s\n", g->file, line, why);
 	else
 		fprintf(stderr, "greylag: %s\n", why);
+}
+
+static void say_refusal(const struct change *g, unsigned line, const json_t *row)
+{
+	const char *skipped = output_text(row, "skipped");
+	bool domain = json_object_get(row, "networks") != NULL;
+	char text[4000];
+
+	snprintf(text, sizeof text, "%s%s%s%s%s", domain ? output_text(row, "value") : "", domain ? ": " : "",
+		 output_text(row, "why"), skipped[0] ? "; skipped: " : "", skipped);
+	say_refused(g, line, text);
 }
 
 static void take_row(struct change *g, json_t *row)
@@ -132,7 +159,7 @@ static void take_row(struct change *g, json_t *row)
 		json_dumpf(row, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else if (strcmp(output_text(row, "outcome"), "refused") == 0) {
-		say_refused(g, line, output_text(row, "why"));
+		say_refusal(g, line, row);
 	} else {
 		print_outcome(g, row);
 	}

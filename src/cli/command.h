@@ -7,8 +7,9 @@
 #define ARGUMENTS_WITH_MAX 16
 
 struct arguments {
-	bool json, dry_run, all;
+	bool json, dry_run, all, print;
 	const char *socket;
+	const char *trusted, *days;
 	const char *name, *helo, *sasl, *stage;
 	const char *client, *sender, *recipient;
 	const char *with[ARGUMENTS_WITH_MAX];	/* why: attributes, NAME=VALUE */
@@ -30,10 +31,15 @@ command_fn cmd_show, cmd_dump, cmd_forget;		/* cmd_records.c */
 command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_expect, cmd_unlist;	/* cmd_lists.c */
 command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
+command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
+command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)
+#define COMMAND_CONFIG "/etc/greylag/greylag.conf"
 
+/* Opens the control socket of the options or of the configuration; see client_open. */
+int command_open(struct client *c, const struct arguments *a);
 /* Where the configuration's first policy listener is, as endpoint_parse reads it. */
 const char *command_policy_socket(char *out, size_t size);
 /* Adds a word of the command line to a request; NULL adds nothing. Bytes that are

@@ -6,11 +6,10 @@
 #include "cli/command.h"
 #include "config/config.h"
 
-#define DEFAULT_CONFIG "/etc/greylag/greylag.conf"
 #define DEFAULT_SOCKET "/run/greylag/control"
 #define DEFAULT_POLICY "/run/greylag/policy"
 
-#define ENTRIES "[client|name|sender|recipient] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
+#define ENTRIES "[client|name|sender|recipient|domain] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
 	"    [--for 30d | --until DATE|never] [--shorten] [--comment TEXT] [--dry-run]"
 
 static const struct command {
@@ -33,9 +32,13 @@ static const struct command {
 	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect },
 	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist },
 	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists },
+	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
+	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
+	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
+	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store },
 	{ "version", "", "the daemon's version", 0, 0, cmd_version },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -81,7 +84,7 @@ static void ignore_finding(struct diag *d, enum diag_severity severity, const ch
 static void find_listener(enum listen_kind kind, char *out, size_t size)
 {
 	struct diag diag = { .report = ignore_finding };
-	struct config *config = config_load(DEFAULT_CONFIG, &diag);
+	struct config *config = config_load(COMMAND_CONFIG, &diag);
 
 	for (unsigned i = 0; config && i < config->listen_count; i++) {
 		const struct listen_spec *l = &config->listens[i];
@@ -102,6 +105,13 @@ static const char *find_socket(char *out, size_t size)
 	snprintf(out, size, "%s", DEFAULT_SOCKET);
 	find_listener(LISTEN_CONTROL, out, size);
 	return out;
+}
+
+int command_open(struct client *c, const struct arguments *a)
+{
+	char path[200];
+
+	return client_open(c, a->socket ? a->socket : find_socket(path, sizeof path));
 }
 
 const char *command_policy_socket(char *out, size_t size)
@@ -157,6 +167,8 @@ static const struct option options[] = {
 	{ "comment", required_argument, NULL, 'C' }, { "file", required_argument, NULL, 'F' },
 	{ "format", required_argument, NULL, 'O' }, { "shorten", no_argument, NULL, 'S' },
 	{ "expiring", optional_argument, NULL, 'E' },
+	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
+	{ "days", required_argument, NULL, 'Y' },
 	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
@@ -197,6 +209,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'O': a->format = optarg; break;
 		case 'S': a->shorten = true; break;
 		case 'E': a->expiring = optional_word(argc, argv); break;
+		case 'p': a->print = true; break;
+		case 'T': a->trusted = optarg; break;
+		case 'Y': a->days = optarg; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}
@@ -206,11 +221,10 @@ static int parse(int argc, char **argv, struct arguments *a)
 static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
-	char path[200];
 
-	if (command->run == cmd_ask)
-		return cmd_ask(NULL, a);
-	int status = client_open(&client, a->socket ? a->socket : find_socket(path, sizeof path));
+	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store)
+		return command->run(NULL, a);
+	int status = command_open(&client, a);
 
 	if (status == STATUS_OK)
 		status = command->run(&client, a);

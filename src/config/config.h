@@ -78,6 +78,9 @@ struct settings {
 	char store_password_file[CONFIG_TEXT_MAX];
 	uint64_t store_database;
 	char store_prefix[65];
+	char store_tls_ca[CONFIG_TEXT_MAX];
+	uint64_t store_workers;
+	bool store_consistent_reads;
 	char store_journal[CONFIG_TEXT_MAX];	/* "": in memory */
 	uint64_t cap_total;			/* records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;			/* the same, per identity */
@@ -88,6 +91,7 @@ struct settings {
 	bool log_passes;			/* also log verdicts that let mail pass */
 	char user[64];
 	char group[64];				/* "": the user's */
+	char learn_trusted[CONFIG_TEXT_MAX];	/* prefixes, blanks between them */
 	uint64_t limit_connections;
 	uint64_t limit_in_flight;		/* requests that wait for the store */
 	uint64_t limit_request_size;		/* bytes of one policy request */

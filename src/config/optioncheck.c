@@ -1,5 +1,7 @@
 #include "config/optioncheck.h"
 
+#include "base/netaddr.h"
+
 static bool is_code(struct span s, const char *classes)
 {
 	return s.n == 3 && strchr(classes, s.p[0]) && s.p[0] && ascii_digit(s.p[1]) && ascii_digit(s.p[2]);
@@ -46,6 +48,17 @@ int optioncheck_prefix(struct span value, struct buf *why)
 	for (size_t i = 0; i < value.n; i++)
 		if (value.p[i] <= 0x20 || value.p[i] >= 0x7f)
 			return buf_fail(why, "only printable ASCII without blanks");
+	return 0;
+}
+
+int optioncheck_networks(struct span value, struct buf *why)
+{
+	struct netprefix prefix;
+	struct span word;
+
+	while (span_cut(&value, ' ', &word))
+		if (word.n && !netprefix_parse(word, &prefix))
+			return buf_fail(why, "only addresses and prefixes such as 192.0.2.0/24, with blanks between them");
 	return 0;
 }
 

@@ -17,5 +17,7 @@ int optioncheck_text(struct span value, struct buf *why);
 int optioncheck_plain(struct span value, struct buf *why);
 /* The same without blanks. */
 int optioncheck_prefix(struct span value, struct buf *why);
+/* Addresses and prefixes of networks, blanks between them. */
+int optioncheck_networks(struct span value, struct buf *why);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <syslog.h>
 
+#include "base/dbtarget.h"
 #include "base/kvtarget.h"
 #include "config/optioncheck.h"
 #include "base/value.h"
@@ -72,11 +73,12 @@ static const struct option options[] = {
 		 "many more. 0: nobody is spared." },
 	{ "penalty", "hasty", OPTION_NUMBER, FIELD(penalty_hasty), .initial = "5", .values = "2..1000 | 0", .least = 2, .most = 1000, .or_zero = true,
 	  .doc = "More attempts than this at one mail by one client within a minute are hasty: that client, not its neighbours, waits "
-		 "longer. 0: they are not counted." },
+		 "longer. Attempts less than 5 seconds apart are one. 0: they are not counted." },
 	{ "penalty", "hasty-hold", OPTION_SECONDS, FIELD(penalty_hasty_hold_s), .initial = "10m", .values = "1m..30d", .least = 60, .most = 30 * DAY,
 	  .doc = "How long it waits." },
 	{ "penalty", "hammering", OPTION_NUMBER, FIELD(penalty_hammering), .initial = "40", .values = "5..100000 | 0", .least = 5, .most = 100000,
-	  .or_zero = true, .doc = "More attempts than this at one mail by one client within hammering-span are hammering. 0: they are not counted." },
+	  .or_zero = true, .doc = "More attempts than this at one mail by one client within hammering-span are hammering; those less "
+	  "than 5 seconds apart are one. 0: they are not counted." },
 	{ "penalty", "hammering-span", OPTION_SECONDS, FIELD(penalty_hammering_span_s), .initial = "1h", .values = "1m..24h", .least = 60, .most = DAY,
 	  .doc = "The time in which they count." },
 	{ "penalty", "hammering-hold", OPTION_SECONDS, FIELD(penalty_hammering_hold_s), .initial = "3d", .values = "1m..30d", .least = 60, .most = 30 * DAY,
@@ -141,10 +143,11 @@ static const struct option options[] = {
 	  .doc = "Whether mail that was delayed gets an X-Greylist header that says how long." },
 	{ "hostname", NULL, OPTION_TEXT, FIELD(hostname), .initial = "", .values = "name", .check = optioncheck_plain,
 	  .doc = "This machine's name in the X-Greylist header; empty: the system's." },
-	{ "store", NULL, OPTION_STORE, FIELD(store_driver), .initial = "rocksdb /var/lib/greylag", .values = "rocksdb FOLDER | valkey WHERE | memory | failing WHAT",
+	{ "store", NULL, OPTION_STORE, FIELD(store_driver), .initial = "rocksdb /var/lib/greylag", .values = "rocksdb FOLDER | valkey WHERE | mariadb WHERE | memory | failing WHAT",
 	  .at_start = true, .doc = "Where records are kept. rocksdb is the embedded store in a folder. valkey is a server "
-	  "(Valkey, Redis) that several greylagds share: ADDRESS:PORT, unix:/PATH, sentinel:NAME@ADDRESS:PORT,... or "
-	  "cluster:ADDRESS:PORT,.... memory forgets at the end. failing "
+	  "(Valkey, Redis) that several greylagds share: ADDRESS:PORT, unix:/PATH, "
+	  "sentinel:NAME@ADDRESS:PORT,... or cluster:ADDRESS:PORT,.... mariadb is a database that they share "
+	  "(MariaDB, MySQL, Galera): HOST/DATABASE, HOST:PORT/DATABASE or unix:/PATH/DATABASE, several servers separated by commas. memory forgets at the end. failing "
 	  "fails on purpose (fail, hang, fail-merge), to see what then happens to mail." },
 	{ "store", "durability", OPTION_WORD, FIELD(store_durability), .initial = "synced", .values = "synced | lazy", .words = durabilities,
 	  .at_start = true, .doc = "synced: a deferral is answered when its record is on the disk. lazy: it is synced within a second, "
@@ -156,13 +159,20 @@ static const struct option options[] = {
 	{ "store", "block-cache", OPTION_SIZE, FIELD(store_block_cache), .initial = "16M", .values = "1M..16G", .least = M, .most = 16384 * M,
 	  .at_start = true, .doc = "Memory for blocks read from disk." },
 	{ "store", "user", OPTION_TEXT, FIELD(store_user), .initial = "", .values = "name", .at_start = true, .check = optioncheck_plain,
-	  .doc = "valkey: who we are at the server; empty: its default user." },
+	  .doc = "valkey, mariadb: who we are at the server; empty: its default user, for mariadb the name of greylagd's user." },
 	{ "store", "password-file", OPTION_TEXT, FIELD(store_password_file), .initial = "", .values = "PATH", .at_start = true,
-	  .doc = "valkey: a file whose first line is the password; greylagd's user must be able to read it." },
+	  .doc = "valkey, mariadb: a file whose first line is the password; greylagd's user must be able to read it." },
 	{ "store", "database", OPTION_NUMBER, FIELD(store_database), .initial = "0", .values = "0..65535", .most = 65535,
 	  .at_start = true, .doc = "valkey: number of the server's database." },
 	{ "store", "prefix", OPTION_TEXT, FIELD(store_prefix), .initial = "greylag:", .values = "text", .at_start = true,
 	  .check = optioncheck_prefix, .doc = "valkey: what the names of our keys begin with, up to 64 bytes." },
+	{ "store", "tls-ca", OPTION_TEXT, FIELD(store_tls_ca), .initial = "", .values = "PATH", .at_start = true,
+	  .doc = "mariadb: certificates of the authorities that the server's must come from; with it only TLS is spoken." },
+	{ "store", "workers", OPTION_NUMBER, FIELD(store_workers), .initial = "4", .values = "1..64", .least = 1, .most = 64,
+	  .at_start = true, .doc = "mariadb: connections, each with a thread." },
+	{ "store", "consistent-reads", OPTION_BOOL, FIELD(store_consistent_reads), .initial = "no", .values = "yes | no",
+	  .at_start = true, .doc = "mariadb: whether a node of a Galera cluster, before it reads, waits until it has applied what the "
+	  "others wrote. A retry comes a minute later, a node is milliseconds behind." },
 	{ "store", "journal", OPTION_TEXT, FIELD(store_journal), .initial = "", .values = "PATH", .at_start = true,
 	  .doc = "valkey: a file for what could not be stored while the server was away, so that a restart does not lose it; "
 	  "greylagd's user must be able to write to its folder. Empty: it is kept in memory." },
@@ -182,6 +192,9 @@ static const struct option options[] = {
 	  .doc = "Whom greylagd becomes when it was started as root." },
 	{ "group", NULL, OPTION_TEXT, FIELD(group), .initial = "", .values = "name", .at_start = true, .check = optioncheck_plain,
 	  .doc = "Its group; empty: the user's." },
+	{ "learn", "trusted", OPTION_TEXT, FIELD(learn_trusted), .initial = "", .values = "text", .check = optioncheck_networks,
+	  .doc = "Relays of your own, or that forward to you, as addresses and prefixes with blanks between them: greylag learn looks "
+		 "behind them for who handed a mail over, and learns nothing about them. Loopback always belongs to them." },
 	{ "limit", "connections", OPTION_NUMBER, FIELD(limit_connections), .initial = "10000", .values = "10..1000000", .least = 10,
 	  .most = 1000000, .doc = "Policy connections at once; for one more the one that has been idle longest is closed." },
 	{ "limit", "in-flight", OPTION_NUMBER, FIELD(limit_in_flight), .initial = "10000", .values = "10..1000000", .least = 10,
@@ -223,7 +236,8 @@ int options_find(struct span group, struct span name)
 static bool takes_target(struct span first)
 {
 	return span_ieq(first, span_of("rocksdb")) || span_ieq(first, span_of("failing")) ||
-	       span_ieq(first, span_of("valkey")) || span_ieq(first, span_of("file"));
+	       span_ieq(first, span_of("valkey")) || span_ieq(first, span_of("mariadb")) ||
+	       span_ieq(first, span_of("file"));
 }
 
 unsigned options_words(const struct option *o, struct span first)
@@ -273,19 +287,37 @@ static int in_range(const struct option *o, uint64_t value, struct buf *why)
 	return buf_fail(why, "out of range: %s", o->values);
 }
 
+static bool is_store(struct span driver)
+{
+	static const char *const names[] = { "rocksdb", "valkey", "mariadb", "memory", "failing" };
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (span_ieq(driver, span_of(names[i])))
+			return true;
+	return false;
+}
+
+static int check_target(struct span driver, struct span target, struct buf *why)
+{
+	struct kvtarget servers;
+	struct dbtarget database;
+
+	if (span_ieq(driver, span_of("valkey")))
+		return kvtarget_parse(target, &servers, why);
+	return span_ieq(driver, span_of("mariadb")) ? dbtarget_parse(target, &database, why) : 0;
+}
+
 static int set_store(struct settings *s, struct span driver, struct span target, struct buf *why)
 {
-	if (!span_ieq(driver, span_of("memory")) && !span_ieq(driver, span_of("rocksdb")) &&
-	    !span_ieq(driver, span_of("valkey")) && !span_ieq(driver, span_of("failing"))) {
+	if (!is_store(driver)) {
 		buf_fail(why, "there is no store \"");
 		buf_addsafe(why, driver, 60);
-		buf_adds(why, "\"; there are: rocksdb FOLDER, valkey WHERE, memory, failing WHAT");
+		buf_adds(why, "\"; there are: rocksdb FOLDER, valkey WHERE, mariadb WHERE, memory, failing WHAT");
 		return -1;
 	}
 	if (takes_target(driver) && target.n == 0)
 		return buf_fail(why, "the store needs a second word, for example rocksdb /var/lib/greylag");
-	struct kvtarget servers;
-	if (span_ieq(driver, span_of("valkey")) && kvtarget_parse(target, &servers, why) != 0)
+	if (check_target(driver, target, why) != 0)
 		return -1;
 	struct buf name = buf_on(s->store_driver, sizeof s->store_driver);
 	buf_addlower(&name, driver);

@@ -197,7 +197,7 @@ void parse_rule(struct parse *p)
 	if (action->goes_on)
 		ruleset_go_on(p->config->rules);
 	read_rule(&r);
-	if (action->action == ACTION_ALLOW && ruleset_no_proof(p->config->rules))
+	if ((action->action == ACTION_ALLOW || action->action == ACTION_OUTGOING) && ruleset_no_proof(p->config->rules))
 		parse_error(p, 0, "an SPF pass alone is no reason to pass: spammers have domains of their own; add whose mail it must be");
 	if (action->goes_on && errors == p->diag->errors && changes_nothing(r.ruling))
 		parse_warning(p, 0, "without a parameter this rule changes nothing");

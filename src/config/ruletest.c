@@ -99,6 +99,12 @@ static bool take_tls(struct request *r, struct span value)
 	return true;
 }
 
+static bool take_listener(struct request *r, struct span value)
+{
+	r->listener = value;
+	return true;
+}
+
 static bool take_country(struct request *r, struct span value)
 {
 	r->country = value;
@@ -132,7 +138,7 @@ static const struct word {
 	{ "from", take_client }, { "name", take_name }, { "reverse", take_reverse }, { "helo", take_helo },
 	{ "sender", take_sender }, { "recipient", take_recipient }, { "recipients", take_recipients },
 	{ "tls", take_tls }, { "context", take_context }, { "server", take_server }, { "port", take_port },
-	{ "country", take_country }, { "at", take_minute }, { "on", take_weekday },
+	{ "country", take_country }, { "listener", take_listener }, { "at", take_minute }, { "on", take_weekday },
 };
 #define WORDS (sizeof words / sizeof *words)
 

@@ -76,5 +76,7 @@ enum step outgoing_expected(struct judging *j);
 enum step triplet_correspondents(struct judging *j);
 enum step triplet_transaction(struct judging *j);
 enum step triplet_judge(struct judging *j);
+/* Remembers a refused attempt; the triplet's record must have been fetched. */
+void triplet_attempt(struct judging *j);
 
 #endif

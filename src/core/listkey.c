@@ -2,7 +2,7 @@
 
 static const char *const words[LIST_KINDS] = {
 	[LIST_CLIENT] = "client", [LIST_NAME] = "name", [LIST_SENDER] = "sender", [LIST_RECIPIENT] = "recipient",
-	[LIST_PAIR] = "pair",
+	[LIST_PAIR] = "pair", [LIST_DOMAIN] = "domain",
 };
 
 const char *list_kind_word(enum list_kind kind)
@@ -87,7 +87,7 @@ bool listkey_split(struct span key, struct listkey_parts *out)
 	struct listkey_parts parts = { 0 };
 	struct span kind;
 
-	if (!span_starts(key, span_of(LISTKEY_PREFIX)))
+	if (!span_starts(key, span_of(LISTKEY_PREFIX)) || key.p[key.n - 1] == ' ')
 		return false;
 	key = span_from(key, sizeof LISTKEY_PREFIX - 1);
 	if (!span_cut(&key, ' ', &parts.list) || !list_word_valid(parts.list) ||

@@ -22,19 +22,21 @@ enum list_kind {
 	LIST_RECIPIENT,
 	LIST_PAIR,		/* RECIPIENT<DOMAIN: the recipient, when the sender's domain or the client's
 				 * confirmed name is the domain or below it */
+	LIST_DOMAIN,		/* nothing by itself: its networks are kept on the list as clients
+				 * (engine/livingdomains.h) */
 };
-#define LIST_KINDS 5
+#define LIST_KINDS 6
 
 #define LIST_WORD_MAX 64	/* bytes of a list's name */
 #define LIST_VALUE_MAX 512
-#define LIST_AUTHOR_MAX 64
+#define LIST_AUTHOR_MAX 60
 #define LIST_COMMENT_MAX 200
 #define LIST_NEVER INT64_C(253402300799)	/* 9999-12-31T23:59:59Z: an end that does not come */
 
 #define LISTKEY_PREFIX "l "
 #define LISTKEY_COUNTER "l !"
 
-/* "client", "name", "sender", "recipient", "pair". */
+/* "client", "name", "sender", "recipient", "pair", "domain". */
 const char *list_kind_word(enum list_kind kind);
 bool list_kind_parse(struct span word, enum list_kind *out);
 /* Letters, digits, '-' and '_', 1 to LIST_WORD_MAX bytes. */

@@ -46,6 +46,10 @@ struct penalties {
 	int64_t spam_hold_s;
 };
 #define PENALTY_HASTY_SPAN_S 60
+/* Attempts so close together are one: a server with several mails from one person to
+ * another cannot be told from one that tries again, nor can several exchangers. */
+#define PENALTY_APART_S 5
+#define PENALTY_TOGETHER_S 60	/* offences so close together are one */
 #define PENALTY_SPARE_AGE_S (7 * 86400)	/* an organisation is spared only when known for so long */
 
 /* Mail that we send. */

@@ -49,6 +49,7 @@ struct request {
 	struct span server_address;
 	struct span server_port;
 	struct span encryption_protocol;	/* "TLSv1.3"; empty without TLS, p NULL when the door does not say */
+	struct span listener;		/* where it was asked: a path, or address:port */
 	struct span recipient_count;	/* as text; Postfix says 0 before DATA */
 	bool has_sender;
 	bool has_recipient;

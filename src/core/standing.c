@@ -116,6 +116,11 @@ static int64_t hold(struct judging *j, enum hold cause, int64_t hold_s)
 
 	if (hold_s == 0)
 		return 0;
+	/* Several recipients of one mail, or a burst of mails, are one offence. */
+	bool together = record_held(&f->record, j->now) && (uint8_t)cause <= f->record.held_for &&
+			j->now - f->record.last_seen < PENALTY_TOGETHER_S;
+	if (together)
+		return f->record.held_until - j->now;
 	if (is_spared(j)) {
 		judging_write(j, KEY_SLOT_ALLOWED, (struct record){
 			.generation = judging_record(j, KEY_SLOT_ALLOWED)->record.generation, .strikes = 1 }, false);
@@ -151,38 +156,51 @@ static enum step standing_records(struct judging *j)
 	return judging_stored(j, fact_stored(KEY_SLOT_ALLOWED) | fact_stored(KEY_SLOT_ADDRESS));
 }
 
-/* Only the first attempt of a triplet springs it, say at the last of several MXs:
- * who tried another one before is known here. */
-static enum step springs(struct judging *j, bool *sprung)
+static enum step trap_records(struct judging *j)
 {
-	*sprung = true;
-	if (!j->decision->ruling.first_only)
-		return STEP_ON;
-	enum step s = triplet_correspondents(j);
+	enum step s = standing_records(j);
+
 	if (s == STEP_ON)
-		s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET));
-	*sprung = !judging_record(j, KEY_SLOT_TRIPLET)->found;
-	return s;
+		s = triplet_correspondents(j);
+	return s == STEP_ON ? judging_stored(j, fact_stored(KEY_SLOT_TRIPLET)) : s;
+}
+
+/* A trap for first attempts, say at the last of several MXs: who tried another one
+ * before is known here, by this triplet or altogether. */
+static bool springs(const struct judging *j)
+{
+	return !j->decision->ruling.first_only ||
+	       !(judging_record(j, KEY_SLOT_TRIPLET)->found || is_trusted(judging_record(j, KEY_SLOT_ALLOWED), j->now) ||
+		 is_trusted(judging_record(j, KEY_SLOT_ADDRESS), j->now));
+}
+
+/* A mail that is tried again, as a deferral asks for, is no further offence: it has cost a
+ * hold, or a strike of an organisation that is trusted still. */
+static bool has_paid(const struct judging *j)
+{
+	const struct fact_record *triplet = judging_record(j, KEY_SLOT_TRIPLET), *client = judging_record(j, KEY_SLOT_ADDRESS);
+	bool held = client->found && record_held(&client->record, j->now);
+
+	return judging_live(triplet, j->now) && record_pending(&triplet->record) &&
+	       (held || is_trusted(judging_record(j, KEY_SLOT_ALLOWED), j->now));
 }
 
 enum step standing_trap(struct judging *j)
 {
 	const struct ruling *rule = &j->decision->ruling;
 	const struct penalties *p = &j->policy->penalties;
-	bool sprung;
 
 	if (!j->decision->ruled || rule->action != ACTION_TRAP || j->request->recipient.n == 0)
 		return STEP_ON;
-	enum step s = standing_records(j);
-	if (s == STEP_ON)
-		s = springs(j, &sprung);
-	if (s != STEP_ON)
+	enum step s = trap_records(j);
+	if (s != STEP_ON || !springs(j))
 		return s;
-	if (!sprung)
-		return STEP_ON;
 	int64_t hold_s = rule->hold_s >= 0 ? rule->hold_s : p->trap_hold_s;
-	int64_t held_s = hold(j, HOLD_TRAP, hold_s);
-	return refuse(j, p->on_trap, REASON_TRAP, j->now + (held_s ? held_s : hold_s));
+	int64_t passes_at = judging_record(j, KEY_SLOT_ADDRESS)->record.held_until;
+	if (!has_paid(j))
+		passes_at = j->now + hold(j, HOLD_TRAP, hold_s);
+	triplet_attempt(j);
+	return refuse(j, p->on_trap, REASON_TRAP, passes_at > j->now ? passes_at : j->now + hold_s);
 }
 
 static const enum reason held_reason[HOLD_COUNT] = {

@@ -26,6 +26,15 @@ static void write_attempt(struct judging *j, bool fresh)
 	j->decision->durable |= fresh;
 }
 
+void triplet_attempt(struct judging *j)
+{
+	const struct fact_record *f = judging_record(j, KEY_SLOT_TRIPLET);
+	bool live = judging_live(f, j->now);
+
+	if (!live || record_pending(&f->record))
+		write_attempt(j, !live);
+}
+
 enum step triplet_transaction(struct judging *j)
 {
 	if (!judging_follows_deferral(j))
@@ -33,10 +42,7 @@ enum step triplet_transaction(struct judging *j)
 	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET));
 	if (s != STEP_ON)
 		return s;
-	const struct fact_record *f = judging_record(j, KEY_SLOT_TRIPLET);
-	bool live = judging_live(f, j->now);
-	if (!live || record_pending(&f->record))
-		write_attempt(j, !live);
+	triplet_attempt(j);
 	return judging_defer(j, REASON_TRANSACTION, j->facts->transaction.passes_at);
 }
 

@@ -23,6 +23,7 @@ struct conn {
 	bool ended;			/* the peer sends no more */
 	bool once;			/* close after the next answer */
 	bool always_once;		/* the listener says so */
+	char listener[120];
 	bool dead;			/* socket closed; buried when the inquiry is back */
 };
 
@@ -211,6 +212,7 @@ static void ask(struct conn *c)
 	}
 	if (junk)
 		say_junk(c, junk);
+	c->inquiry->request.listener = span_of(c->listener);
 	engine_ask(c->inquiry, on_answer, c);
 }
 
@@ -304,7 +306,19 @@ bool conn_shed(struct server *s)
 	return false;
 }
 
-void conn_new(struct server *s, int fd, bool once)
+/* A path, or ADDRESS:PORT as in the configuration; a reload may take the listener away. */
+static void name_listener(struct conn *c, const struct listen_spec *from)
+{
+	struct buf b = BUF_ON(c->listener);
+	bool v6 = strchr(from->host, ':') != NULL;
+
+	if (from->tcp)
+		buf_addf(&b, "%s%s%s:%s", v6 ? "[" : "", from->host, v6 ? "]" : "", from->port);
+	else
+		buf_adds(&b, from->path);
+}
+
+void conn_new(struct server *s, int fd, const struct listen_spec *from)
 {
 	const struct settings *settings = &engine_config(s->engine)->settings;
 	struct conn *c = NULL;
@@ -317,7 +331,8 @@ void conn_new(struct server *s, int fd, bool once)
 		return;
 	}
 	c->server = s;
-	c->always_once = once;
+	c->always_once = from->once;
+	name_listener(c, from);
 	c->in = buf_heap(settings->limit_request_size + READ_SIZE);
 	c->out = buf_heap(OUT_MAX);
 	loop_watch_init(&c->watch, s->loop, fd, on_ready, c);

@@ -8,7 +8,7 @@
 /* once: it is closed after its first answer, as greylag_once=1 asks for.
  * Takes over an accepted, non-blocking socket. At the limit of connections an
  * idle one is closed first; with none idle the newcomer is. */
-void conn_new(struct server *s, int fd, bool once);
+void conn_new(struct server *s, int fd, const struct listen_spec *from);
 /* Closes the connection that has been idle longest; false when all are busy. */
 bool conn_shed(struct server *s);
 /* Closes what has been idle or slow for too long. */

@@ -33,7 +33,8 @@ static const struct {
 } commands[] = {
 	{ "status", control_status }, { "config", control_config }, { "reload", control_reload },
 	{ "version", control_version }, { "why", control_why }, { "show", control_show },
-	{ "forget", control_forget }, { "backup", control_backup }, { "lists", control_lists },
+	{ "forget", control_forget }, { "backup", control_backup }, { "learn", control_learn },
+	{ "lists", control_lists },
 	{ "list_add", control_list_add }, { "list_remove", control_list_remove },
 };
 

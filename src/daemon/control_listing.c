@@ -1,4 +1,5 @@
-/* lists: the living lists' entries with their notes, and the clients that are held. */
+/* lists: the living lists' entries with their notes, the clients that are held, and those
+ * that look like forwarders. */
 #include <fnmatch.h>
 
 #include "daemon/control_command.h"
@@ -7,6 +8,7 @@
 
 #define PATTERN_MAX 600
 #define HELD "held"
+#define PROPOSED "proposed"
 
 struct job {
 	struct recordscan scan;		/* first: the scan is the job */
@@ -128,6 +130,24 @@ static void take_client(struct job *j, struct span key, const struct record *r)
 		"cause", hold_word((enum hold)r->held_for), "strikes", (json_int_t)r->strikes));
 }
 
+/* --- Clients that are proposed ---------------------------------------------------------- */
+
+static void send_proposed(struct control_conn *c)
+{
+	char text[NETADDR_TEXT];
+	struct buf client = BUF_ON(text);
+	struct forwarder f;
+
+	for (unsigned i = 0; forwarders_get(engine_forwarders(control_server(c)->engine), i, &f); i++) {
+		buf_clear(&client);
+		netaddr_add(&client, &f.client);
+		control_send(c, json_pack("{s:s, s:s, s:o, s:s, s:o, s:I, s:I}", "list", PROPOSED, "kind", "client",
+			"value", control_string(buf_span(&client)), "name", f.name, "since", control_time(f.since),
+			"domains", (json_int_t)f.domains, "mails", (json_int_t)f.mails));
+	}
+	control_end(c);
+}
+
 /* --- The walks -------------------------------------------------------------------------- */
 
 static bool take_row(struct recordscan *s, struct span key, const struct record *r)
@@ -201,7 +221,7 @@ static int read_filter(struct job *j, const json_t *arguments, struct buf *why)
 		return buf_fail(why, "the pattern is too long");
 	j->any_kind = !kind || !kind[0];
 	if (!j->any_kind && !list_kind_parse(span_of(kind), &j->kind))
-		return buf_fail(why, "not a client, name, sender or recipient");
+		return buf_fail(why, "not a client, name, sender, recipient or domain");
 	snprintf(j->list, sizeof j->list, "%s", list ? list : "");
 	snprintf(j->pattern, sizeof j->pattern, "%s", pattern ? pattern : "");
 	j->glob = strpbrk(j->pattern, "*?[") != NULL;
@@ -216,8 +236,13 @@ void control_lists(struct control_conn *c, const json_t *arguments)
 {
 	char text[200];
 	struct buf why = BUF_ON(text);
-	struct job *j = calloc(1, sizeof *j);
+	struct job *j;
 
+	if (span_eq(span_of(control_text(arguments, "list")), span_of(PROPOSED))) {
+		send_proposed(c);
+		return;
+	}
+	j = calloc(1, sizeof *j);
 	if (!j) {
 		control_error(c, "out of memory");
 		return;

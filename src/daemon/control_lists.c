@@ -1,5 +1,6 @@
 /* list_add and list_remove: changes of the living lists, in batches. */
 #include "daemon/control_command.h"
+#include "daemon/control_domains.h"
 #include "lists/listvalue.h"
 
 /* One entry as it came, and its item in the batch. */
@@ -15,6 +16,7 @@ struct job {
 	struct control_conn *conn;
 	json_t *arguments;		/* the texts borrow from it */
 	struct living_batch batch;
+	struct control_domains *domains;	/* what became of those; NULL: none, or nobody waited */
 	struct buf normal;
 	bool each;			/* a row for each entry, not only for those refused */
 	unsigned count;
@@ -26,6 +28,7 @@ static void free_job(struct job **job)
 {
 	struct job *j = *job;
 
+	control_domains_free(&j->domains);
 	buf_free(&j->normal);
 	json_decref(j->arguments);
 	free(j->asked);
@@ -36,35 +39,49 @@ static void free_job(struct job **job)
 
 static void send_refusal(const struct job *j, unsigned index, const char *why)
 {
-	control_send(j->conn, json_pack("{s:i, s:s, s:o, s:o}", "index", (int)index, "outcome", "refused",
-		"value", control_string(j->asked[index].value), "why", control_string(span_of(why))));
+	json_t *row = json_pack("{s:i, s:s, s:o, s:o}", "index", (int)index, "outcome", "refused",
+		"value", control_string(j->asked[index].value), "why", control_string(span_of(why)));
+
+	if (j->asked[index].item >= 0)
+		control_domains_tell(j->domains, (unsigned)j->asked[index].item, row);
+	control_send(j->conn, row);
 }
 
 static void send_outcome(const struct job *j, unsigned index)
 {
-	const struct living_item *i = &j->items[j->asked[index].item];
+	unsigned item = (unsigned)j->asked[index].item;
+	const struct living_item *i = &j->items[item];
+	const char *refused = i->outcome == LIVING_FULL ? "the lists are full" : control_domains_refused(j->domains, item);
 
-	if (i->outcome == LIVING_FULL) {
-		send_refusal(j, index, "the lists are full");
+	if (refused) {
+		send_refusal(j, index, refused);
 		return;
 	}
-	if (j->each)
-		control_send(j->conn, json_pack("{s:i, s:s, s:s, s:o, s:o}", "index", (int)index,
-			"outcome", living_outcome_word(i->outcome), "kind", list_kind_word(i->kind),
-			"value", control_string(i->value), "until", control_time(i->until)));
+	if (!j->each)
+		return;
+	json_t *row = json_pack("{s:i, s:s, s:s, s:o, s:o}", "index", (int)index,
+		"outcome", living_outcome_word(i->outcome), "kind", list_kind_word(i->kind),
+		"value", control_string(i->value), "until", control_time(i->until));
+	control_domains_tell(j->domains, item, row);
+	control_send(j->conn, row);
 }
 
 static void log_change(const struct job *j, const unsigned counts[LIVING_OUTCOMES])
 {
-	char text[200];
-	struct buf author = BUF_ON(text);
+	static const enum living_outcome changes[] = { LIVING_ADDED, LIVING_EXTENDED, LIVING_SHORTENED, LIVING_REMOVED };
+	char text[400];
+	struct buf b = BUF_ON(text);
 
-	if (j->batch.dry)
+	for (size_t i = 0; i < sizeof changes / sizeof *changes && !j->batch.dry; i++)
+		if (counts[changes[i]])
+			buf_addf(&b, "%s%u %s", b.n ? ", " : "", counts[changes[i]], living_outcome_word(changes[i]));
+	if (b.n == 0)
 		return;
-	buf_addsafe(&author, j->batch.author, LIST_AUTHOR_MAX);
-	log_msg(LOG_LEVEL_NOTICE, "lists: %.*s: %u added, %u extended, %u shortened, %u removed%s%s",
-		SPAN_ARG(j->batch.list), counts[LIVING_ADDED], counts[LIVING_EXTENDED], counts[LIVING_SHORTENED],
-		counts[LIVING_REMOVED], author.n ? " by " : "", buf_str(&author));
+	if (j->batch.author.n) {
+		buf_adds(&b, " by ");
+		buf_addsafe(&b, j->batch.author, LIST_AUTHOR_MAX);
+	}
+	log_msg(LOG_LEVEL_NOTICE, "lists: %.*s: %s", SPAN_ARG(j->batch.list), buf_str(&b));
 }
 
 static void send_sum(const struct job *j)
@@ -73,7 +90,7 @@ static void send_sum(const struct job *j)
 	json_t *row = json_pack("{s:b}", "dry_run", j->batch.dry);
 
 	for (unsigned i = 0; i < j->batch.count; i++)
-		counts[j->items[i].outcome]++;
+		counts[control_domains_refused(j->domains, i) ? LIVING_FULL : j->items[i].outcome]++;
 	for (unsigned o = 0; o < LIVING_OUTCOMES; o++)
 		if (o != LIVING_FULL)
 			json_object_set_new(row, living_outcome_word((enum living_outcome)o), json_integer(counts[o]));
@@ -82,9 +99,8 @@ static void send_sum(const struct job *j)
 	log_change(j, counts);
 }
 
-static void on_changed(struct living_batch *b, const char *error)
+static void answer(struct job *j, const char *error)
 {
-	struct job *j = b->arg;
 	struct control_conn *c = j->conn;
 
 	for (unsigned i = 0; i < j->count && !error; i++) {
@@ -100,6 +116,22 @@ static void on_changed(struct living_batch *b, const char *error)
 		control_error(c, "%s", error);
 	else
 		control_end(c);
+}
+
+static void on_domains(void *arg, struct control_domains *found)
+{
+	struct job *j = arg;
+
+	j->domains = found;
+	answer(j, NULL);
+}
+
+static void on_changed(struct living_batch *b, const char *error)
+{
+	struct job *j = b->arg;
+
+	if (error || !control_domains_follow(control_server(j->conn), b, j->each, on_domains, j))
+		answer(j, error);
 }
 
 /* --- Reading the arguments ---------------------------------------------------------- */
@@ -128,7 +160,7 @@ static int read_entry(struct job *j, struct asked *a, const json_t *entry)
 	if (a->comment.n == 0)
 		a->comment = text_of(j->arguments, "comment");
 	if (!list_kind_parse(text_of(entry, "kind"), &a->kind))
-		return refuse(a, "not a client, name, sender or recipient");
+		return refuse(a, "not a client, name, sender, recipient or domain");
 	if (a->comment.n > LIST_COMMENT_MAX)
 		return refuse(a, "the comment is too long");
 	a->at = j->normal.n;
@@ -181,6 +213,8 @@ static const char *check(const json_t *arguments, int64_t until, int64_t now)
 
 	if (!list_word_valid(list))
 		return "a list's name has letters, digits, - and _, at most 64";
+	if (span_eq(list, span_of("proposed")))
+		return "\"proposed\" is what looks like a forwarder; it cannot be a list";
 	if (span_eq(list, span_of("held")))
 		return "\"held\" is what clients are held for; it cannot be a list";
 	if (!json_is_array(entries) || json_array_size(entries) > LIVING_BATCH_MAX)

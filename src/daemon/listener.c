@@ -76,7 +76,7 @@ static void welcome(struct listener *l, int fd)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	switch (l->spec.kind) {
 	case LISTEN_POLICY:
-		conn_new(l->server, fd, l->spec.once);
+		conn_new(l->server, fd, &l->spec);
 		break;
 	case LISTEN_CONTROL:
 		control_new(l->server, fd);

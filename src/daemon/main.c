@@ -1,6 +1,7 @@
 /* greylagd(8): starts, checks, and ends. */
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -85,7 +86,9 @@ static void confine(const struct config *config)
 {
 	static const char *const system_files[] = { "/etc", "/usr", "/lib", "/lib64", "/proc", "/sys/devices/system/cpu",
 						    "/run/systemd", NULL };
-	char texts[CONFIG_LISTEN_MAX + 4][CONFIG_TEXT_MAX], problem[200];
+	const char *const read_later[] = { config->settings.store_password_file, config->settings.store_tls_ca,
+					    config->settings.country_database };
+	char texts[CONFIG_LISTEN_MAX + 7][CONFIG_TEXT_MAX], problem[200];
 	const char *writable[CONFIG_LISTEN_MAX + 7], *readable[16];
 	struct buf why = buf_on(problem, sizeof problem);
 	unsigned n = 0, r = 0;
@@ -94,8 +97,14 @@ static void confine(const struct config *config)
 		readable[r] = system_files[r];
 	struct buf folder = buf_on(texts[n], sizeof texts[n]);
 	readable[r++] = folder_of(&folder, config->path);
-	readable[r] = NULL;
 	unsigned text = 1;
+	for (unsigned i = 0; i < sizeof read_later / sizeof *read_later; i++) {
+		folder = buf_on(texts[text], sizeof texts[text]);
+		if (read_later[i][0])
+			readable[r++] = folder_of(&folder, read_later[i]);
+		text++;
+	}
+	readable[r] = NULL;
 	if (strcmp(config->settings.store_driver, "rocksdb") == 0)
 		writable[n++] = config->settings.store_target;
 	if (config->settings.log_target == LOG_TO_FILE) {
@@ -128,7 +137,7 @@ static int start(struct server *s, struct config *config, struct buf *why)
 
 	if (config->settings.limit_connections + FILES_IN_RESERVE > files)
 		config->settings.limit_connections = files > FILES_IN_RESERVE + 16 ? files - FILES_IN_RESERVE : 16;
-	if (open_listeners(s, config, why) != 0 ||
+	if (server_watch_hangup(s, why) != 0 || open_listeners(s, config, why) != 0 ||
 	    (strcmp(config->settings.store_driver, "rocksdb") == 0 &&
 	     privileges_own_folder(config->settings.store_target, &config->settings, why) != 0) ||
 	    privileges_drop(&config->settings, why) != 0 || server_open_log(s, config, why) != 0) {
@@ -142,6 +151,16 @@ static int start(struct server *s, struct config *config, struct buf *why)
 		return -1;
 	}
 	return server_start(s, config, why);
+}
+
+/* A reload that is asked for during the start waits for its end, and does not end us. */
+static void hold_hangup(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
 static int serve(const struct arguments *a, struct config *config)
@@ -161,6 +180,7 @@ static int serve(const struct arguments *a, struct config *config)
 		config_free(&config);
 		return EXIT_UNAVAILABLE;
 	}
+	hold_hangup(true);
 	s.loop = loop_new(&why);
 	if (!s.loop || start(&s, config, &why) != 0) {
 		fprintf(stderr, "greylagd: %s\n", buf_str(&why));
@@ -170,6 +190,7 @@ static int serve(const struct arguments *a, struct config *config)
 		log_msg(LOG_LEVEL_NOTICE, "greylagd " GREYLAG_VERSION " serves; suffix list: %s",
 			names_source(s.names));
 		log_flush();
+		hold_hangup(false);
 		detach_ready();
 		if (server_run(&s) != 0)
 			status = EXIT_UNAVAILABLE;

@@ -98,7 +98,7 @@ static void set_special(struct request *r, struct span name, struct span value)
 		r->once = IS(value, "1");
 }
 
-void policyproto_set(struct request *r, struct span name, struct span value)
+static inline void set_value(struct request *r, struct span name, struct span value)
 {
 	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
 		const struct attribute *a = &attributes[i];
@@ -108,6 +108,11 @@ void policyproto_set(struct request *r, struct span name, struct span value)
 		}
 	}
 	set_special(r, name, value);
+}
+
+void policyproto_set(struct request *r, struct span name, struct span value)
+{
+	set_value(r, name, value);
 }
 
 static void finish(struct request *r)
@@ -141,7 +146,7 @@ int policyproto_parse(struct span frame, struct request *out, unsigned *junk, st
 		if (IS(name, "request"))
 			kind = value;
 		else
-			policyproto_set(out, name, value);
+			set_value(out, name, value);
 	}
 	if (!IS(kind, "smtpd_access_policy")) {
 		buf_clear(why);

@@ -52,6 +52,15 @@ static void add_action(struct buf *out, const struct inquiry *q, const char *act
 	buf_addspan(out, buf_span(&b));
 }
 
+/* What a rule gives instead of the settings. Its code is for what it does itself: a block
+ * rule's does not fit a deferral. */
+static const char *own_code(const struct decision *d, enum verdict v, const char *setting)
+{
+	bool rejects = d->ruling.action == ACTION_BLOCK || d->ruling.action == ACTION_TRAP;
+
+	return d->ruled && d->ruling.code && rejects == (v == VERDICT_REJECT) ? d->ruling.code : setting;
+}
+
 static void add_defer(struct buf *out, const struct inquiry *q)
 {
 	const struct settings *s = &inquiry_config(q)->settings;
@@ -59,7 +68,7 @@ static void add_defer(struct buf *out, const struct inquiry *q)
 	const char *own = d->ruled ? d->ruling.text : NULL;
 	bool coded = strcmp(s->reply_enhanced_code, "none") != 0 && !own;
 
-	add_action(out, q, s->reply_defer, coded ? s->reply_enhanced_code : NULL,
+	add_action(out, q, own_code(d, VERDICT_DEFER, s->reply_defer), coded ? s->reply_enhanced_code : NULL,
 		   own ? own : s->reply_text);
 }
 
@@ -69,7 +78,7 @@ static void add_reject(struct buf *out, const struct inquiry *q)
 	const struct decision *d = &q->decision;
 	const char *own = d->ruled ? d->ruling.text : NULL;
 
-	add_action(out, q, s->reply_block, NULL, own ? own : s->reply_block_text);
+	add_action(out, q, own_code(d, VERDICT_REJECT, s->reply_block), NULL, own ? own : s->reply_block_text);
 }
 
 /* PREPEND is no answer at end of message (SMTPD_POLICY_README). */

@@ -111,13 +111,19 @@ static void on_terminate(int signal, void *arg)
 	loop_stop(s->loop);
 }
 
+int server_watch_hangup(struct server *s, struct buf *why)
+{
+	if (loop_on_signal(s->loop, SIGHUP, on_hangup, s) != 0)
+		return buf_fail(why, "cannot watch signals");
+	return 0;
+}
+
 static int watch_signals(struct server *s, struct buf *why)
 {
 	signal(SIGPIPE, SIG_IGN);
 	/* A log or store file at its size limit gives an error, not an end. */
 	signal(SIGXFSZ, SIG_IGN);
-	if (loop_on_signal(s->loop, SIGHUP, on_hangup, s) != 0 ||
-	    loop_on_signal(s->loop, SIGTERM, on_terminate, s) != 0 ||
+	if (loop_on_signal(s->loop, SIGTERM, on_terminate, s) != 0 ||
 	    loop_on_signal(s->loop, SIGINT, on_terminate, s) != 0)
 		return buf_fail(why, "cannot watch signals");
 	return 0;
@@ -197,7 +203,9 @@ static struct store *open_store(struct server *s, const struct settings *setting
 		.later_ms = STORE_LATER_MS, .cap_total = settings->cap_total, .cap_identity = settings->cap_identity,
 		.deadline_ms = (unsigned)settings->store_deadline_ms, .user = settings->store_user,
 		.password_file = settings->store_password_file, .prefix = settings->store_prefix,
-		.database = settings->store_database, .journal = settings->store_journal,
+		.database = settings->store_database, .tls_ca = settings->store_tls_ca,
+		.workers = (unsigned)settings->store_workers, .consistent_reads = settings->store_consistent_reads,
+		.journal = settings->store_journal,
 	};
 	return store_open(&options, why);
 }
@@ -220,6 +228,13 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)
 		return -1;
+	const struct livingdomains_options domains = {
+		.loop = s->loop, .clock = s->clock, .store = s->store, .living = s->living,
+		.resolver = lookups_resolver(engine_lookups(s->engine)),
+	};
+	s->domains = livingdomains_new(&domains);
+	if (!s->domains)
+		return buf_fail(why, "out of memory");
 	s->started_at = clock_wall(s->clock);
 	loop_each_turn(s->loop, store_turn, s->store);
 	loop_each_turn(s->loop, flush_log, NULL);
@@ -253,6 +268,9 @@ bool server_stop(struct server *s)
 	notify_send("STOPPING=1");
 	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
 		listener_close(&s->listeners[i]);
+	/* Commands that wait for the DNS end with that. */
+	if (s->domains)
+		livingdomains_stop(s->domains);
 	unsigned left = close_waiting(s);
 	while (s->engine && left && clock_mono(&clock_system) < limit) {
 		loop_once(s->loop, 10);
@@ -261,6 +279,7 @@ bool server_stop(struct server *s)
 	conn_close_all(s);
 	greylistdconn_close_all(s);
 	bool ended = store_close(&s->store);
+	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
 	conn_reap(s);

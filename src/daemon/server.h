@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "engine/engine.h"
+#include "engine/livingdomains.h"
 #include "engine/livinglists.h"
 
 struct conn;
@@ -36,6 +37,7 @@ struct server {
 	struct engine *engine;
 	struct store *store;
 	struct livinglists *living;
+	struct livingdomains *domains;
 	struct names *names;
 	const char *config_path;
 	bool foreground;		/* log to stderr where the settings say syslog */
@@ -58,6 +60,9 @@ struct server {
 /* Opens the log that the settings name; also the way to reopen it after rotation. */
 int server_open_log(const struct server *s, const struct config *config, struct buf *why);
 
+/* A reload that is asked for from now on happens once the server runs. To be called
+ * before there are sockets, by which others see that it starts: SIGHUP would end it. */
+int server_watch_hangup(struct server *s, struct buf *why);
 /* Opens the store and builds the engine; config becomes the engine's, on
  * failure too. Listeners are already open. */
 int server_start(struct server *s, struct config *config, struct buf *why);

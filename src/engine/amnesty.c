@@ -9,7 +9,8 @@ struct amnesty {
 	const struct clock *clock;
 	struct store *store;
 	int64_t length_s, until;
-	bool known;
+	bool known;			/* the store has been asked */
+	bool read;			/* and has said */
 	struct store_get get;
 	struct loop_timer mark;
 };
@@ -22,11 +23,6 @@ static void mark(struct amnesty *a)
 
 	store_merge_later(a->store, span_of(AMNESTY_KEY), &delta);
 	loop_timer_set(&a->mark, MARK_EVERY_MS);
-}
-
-static void on_mark(struct loop_timer *t)
-{
-	mark(t->arg);
 }
 
 static void begin(struct amnesty *a, int64_t now, const char *why)
@@ -60,10 +56,33 @@ static void on_read(struct store_get *op, enum store_status status)
 	struct amnesty *a = op->arg;
 
 	a->known = true;
-	if (status == STORE_DONE)
+	if (status == STORE_DONE) {
+		a->read = true;
 		judge(a);
+		return;
+	}
+	log_msg(LOG_LEVEL_WARNING, "amnesty: the store does not say when it was last in use");
+	loop_timer_set(&a->mark, MARK_EVERY_MS);
+}
+
+static void ask(struct amnesty *a)
+{
+	a->get = (struct store_get){ .count = 1, .keys = { span_of(AMNESTY_KEY) }, .done = on_read, .arg = a };
+	enum store_status status = store_get(a->store, &a->get);
+	if (status != STORE_PENDING)
+		on_read(&a->get, status);
+}
+
+/* A store that was away at the start is in use all the same: unmarked it would seem to
+ * have stood still at the next one. */
+static void on_mark(struct loop_timer *t)
+{
+	struct amnesty *a = t->arg;
+
+	if (a->read)
+		mark(a);
 	else
-		log_msg(LOG_LEVEL_WARNING, "amnesty: the store does not say when it was last in use");
+		ask(a);
 }
 
 struct amnesty *amnesty_new(struct loop *loop, const struct clock *clock, struct store *store, int64_t length_s)
@@ -74,10 +93,7 @@ struct amnesty *amnesty_new(struct loop *loop, const struct clock *clock, struct
 		return NULL;
 	*a = (struct amnesty){ .clock = clock, .store = store, .length_s = length_s };
 	loop_timer_init(&a->mark, loop, on_mark, a);
-	a->get = (struct store_get){ .count = 1, .keys = { span_of(AMNESTY_KEY) }, .done = on_read, .arg = a };
-	enum store_status status = store_get(store, &a->get);
-	if (status != STORE_PENDING)
-		on_read(&a->get, status);
+	ask(a);
 	return a;
 }
 

@@ -245,6 +245,7 @@ static void free_parts(struct engine *e)
 	clientcache_free(&e->clients);
 	rates_free(&e->rates);
 	hopping_free(&e->hopping);
+	forwarders_free(&e->forwarders);
 	free(e);
 }
 
@@ -254,8 +255,8 @@ static bool make_parts(struct engine *e, struct buf *why)
 	e->clients = clientcache_new();
 	e->rates = rates_new();
 	e->hopping = hopping_new();
-	e->amnesty = amnesty_new(e->options.loop, e->options.clock, e->options.store, e->options.config->settings.amnesty_s);
-	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->amnesty) {
+	e->forwarders = forwarders_new();
+	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->forwarders) {
 		buf_fail(why, "out of memory");
 		return false;
 	}
@@ -271,28 +272,44 @@ static bool make_parts(struct engine *e, struct buf *why)
 	return e->lookups != NULL;
 }
 
+static bool begin(struct engine *e, struct buf *why)
+{
+	struct config *config = e->options.config;
+
+	if (!make_parts(e, why))
+		return false;
+	/* Last: the store may still have to answer it. */
+	e->amnesty = amnesty_new(e->options.loop, e->options.clock, e->options.store, config->settings.amnesty_s);
+	if (!e->amnesty) {
+		buf_fail(why, "out of memory");
+		return false;
+	}
+	lookups_use(e->lookups, config->rules);
+	waiting_init(e);
+	return true;
+}
+
 struct engine *engine_new(const struct engine_options *options, struct buf *why)
 {
+	struct config *config = options->config;
 	struct engine *e = calloc(1, sizeof *e);
 
 	if (!e) {
+		config_free(&config);
 		buf_fail(why, "out of memory");
 		return NULL;
 	}
 	e->options = *options;
-	if (!make_parts(e, why)) {
-		free_parts(e);
-		return NULL;
-	}
-	e->snapshot = snapshot_new(options->config);
+	e->snapshot = snapshot_new(config);
 	if (!e->snapshot) {
+		config_free(&config);
 		buf_fail(why, "out of memory");
-		free_parts(e);
-		return NULL;
+	} else if (begin(e, why)) {
+		return e;
 	}
-	lookups_use(e->lookups, options->config->rules);
-	waiting_init(e);
-	return e;
+	snapshot_drop(&e->snapshot);
+	free_parts(e);
+	return NULL;
 }
 
 void engine_free(struct engine **engine)
@@ -331,6 +348,11 @@ unsigned engine_in_flight(const struct engine *engine)
 int64_t engine_amnesty_until(const struct engine *engine)
 {
 	return amnesty_until(engine->amnesty);
+}
+
+const struct forwarders *engine_forwarders(const struct engine *engine)
+{
+	return engine->forwarders;
 }
 
 const struct lookups *engine_lookups(const struct engine *engine)

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "core/decide.h"
 #include "engine/livinglists.h"
+#include "engine/forwarders.h"
 #include "engine/lookups.h"
 #include "engine/metrics.h"
 #include "names/names.h"
@@ -54,7 +55,7 @@ struct engine_options {
 	const struct names *names;
 	struct store *store;
 	struct livinglists *living;	/* NULL: none. Must live as long */
-	struct config *config;		/* the engine owns it from here on */
+	struct config *config;		/* the engine's from here on, even when it cannot begin */
 	/* Called once for each verdict that is given, to log it. May be NULL. */
 	void (*report)(const struct inquiry *q, const struct config *config, void *arg);
 	void *report_arg;
@@ -73,7 +74,7 @@ struct inquiry *engine_inquiry(struct engine *engine);
 void engine_ask(struct inquiry *q, void (*answer)(struct inquiry *q), void *arg);
 /* Gives the inquiry back and clears the caller's pointer: after its answer, or
  * instead of asking. An asker that has gone meanwhile waits for the answer,
- * which comes within the store's deadline. */
+ * which comes within the budget of the DNS and the store's deadline. */
 void engine_release(struct inquiry **q);
 
 /* The configuration in force; valid until the next turn of the loop. */
@@ -85,6 +86,7 @@ void engine_swap(struct engine *engine, struct config *config);
 
 const struct metrics *engine_metrics(const struct engine *engine);
 struct store *engine_store(const struct engine *engine);
+const struct forwarders *engine_forwarders(const struct engine *engine);
 const struct lookups *engine_lookups(const struct engine *engine);
 /* Until when nothing is delayed because the store is too young (engine/amnesty.h); 0: it is not. */
 int64_t engine_amnesty_until(const struct engine *engine);

@@ -174,11 +174,16 @@ static uint64_t client_hash(const struct request *r, uint64_t seed)
 	return span_hash(span_make((const char *)r->client.bytes, sizeof r->client.bytes), seed + r->client.family);
 }
 
-static uint32_t count(struct inquiry *q, bool add, uint64_t what, int64_t window_s)
+/* Of this mail by this client. A retry of the same transaction at DATA is no attempt of
+ * its own; to look at the matter (greylag why) tells what counting it would. */
+static uint32_t attempts(const struct inquiry *q, uint64_t what, int64_t window_s)
 {
 	struct rates *r = q->engine->rates;
 
-	return add ? rates_count(r, what, q->now, window_s) : rates_look(r, what, q->now, window_s);
+	if (q->request.stage != STAGE_RCPT)
+		return rates_look(r, what, q->now, window_s);
+	return q->dry ? rates_would(r, what, q->now, window_s, PENALTY_APART_S) :
+			rates_count(r, what, q->now, window_s, PENALTY_APART_S);
 }
 
 /* Whom a stranger belongs to, more widely than its identity: pools of one operator
@@ -210,8 +215,6 @@ static int64_t hopping(struct inquiry *q, bool add, struct span mail)
 	return until[0] > until[1] ? until[0] : until[1];
 }
 
-/* A retry of the same transaction at DATA is no attempt of its own, and looking at the
- * matter (greylag why) is none at all. */
 static bool fetch_around(struct inquiry *q)
 {
 	const struct penalties *p = &inquiry_config(q)->policy.penalties;
@@ -228,11 +231,11 @@ static bool fetch_around(struct inquiry *q)
 		return true;
 	uint64_t attempt = client_hash(&q->request, span_hash(triplet, 0));
 	if (p->hasty_attempts)
-		a->attempts_minute = count(q, add, attempt + COUNT_ATTEMPTS_MINUTE, PENALTY_HASTY_SPAN_S);
+		a->attempts_minute = attempts(q, attempt + COUNT_ATTEMPTS_MINUTE, PENALTY_HASTY_SPAN_S);
 	if (p->hammering_attempts)
-		a->attempts = count(q, add, attempt + COUNT_ATTEMPTS, p->hammering_span_s);
+		a->attempts = attempts(q, attempt + COUNT_ATTEMPTS, p->hammering_span_s);
 	if (p->unwelcome_rejections)
-		a->rejections = count(q, false, client_hash(&q->request, COUNT_REJECTIONS), p->unwelcome_span_s);
+		a->rejections = rates_look(q->engine->rates, client_hash(&q->request, COUNT_REJECTIONS), q->now, p->unwelcome_span_s);
 	if (p->hopping_senders && q->request.sender.n)
 		a->hopping_until = hopping(q, add, span_from(triplet, (size_t)(parts.sender.p - triplet.p)));
 	if (p->unretried_triplets)
@@ -245,7 +248,23 @@ static void note_rejection(struct inquiry *q)
 	const struct penalties *p = &inquiry_config(q)->policy.penalties;
 
 	if (q->decision.verdict == VERDICT_REJECT && p->unwelcome_rejections)
-		count(q, true, client_hash(&q->request, COUNT_REJECTIONS), p->unwelcome_span_s);
+		rates_count(q->engine->rates, client_hash(&q->request, COUNT_REJECTIONS), q->now, p->unwelcome_span_s, 0);
+}
+
+static void note_forwarder(struct inquiry *q)
+{
+	char text[300], address[NETADDR_TEXT];
+	struct buf name = BUF_ON(text), client = BUF_ON(address);
+	enum reason reason = q->decision.reason;
+	struct forwarder f;
+
+	if ((reason != REASON_ALLOWED && reason != REASON_KNOWN && reason != REASON_RETRIED) ||
+	    !forwarders_note(q->engine->forwarders, &q->request, q->now, &f))
+		return;
+	netaddr_add(&client, &f.client);
+	buf_adds(&name, f.name[0] ? f.name : "no name");
+	log_msg(LOG_LEVEL_NOTICE, "%s (%s) brings mail of about %u domains: when it forwards to you, or is an exchanger of "
+		"yours, allow it: greylag allow client %s", buf_str(&client), buf_str(&name), f.domains, buf_str(&client));
 }
 
 void facts_remember(struct inquiry *q)
@@ -258,6 +277,7 @@ void facts_remember(struct inquiry *q)
 	else if (decision_remember(policy, &q->decision, q->now, &verdict))
 		transactions_put(q->engine->transactions, &q->request, q->now, &verdict);
 	note_rejection(q);
+	note_forwarder(q);
 }
 
 /* --- Records -------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include "engine/clientcache.h"
 #include "engine/country.h"
 #include "engine/engine.h"
+#include "engine/forwarders.h"
 #include "engine/hopping.h"
 #include "engine/rates.h"
 #include "engine/transaction.h"
@@ -23,6 +24,7 @@ struct engine {
 	struct clientcache *clients;
 	struct rates *rates;
 	struct hopping *hopping;
+	struct forwarders *forwarders;
 	struct lookups *lookups;
 	struct amnesty *amnesty;
 	struct country *country;	/* NULL: no database is configured */

@@ -287,6 +287,7 @@ static bool try_kind(struct search *s, const struct request *r)
 	case LIST_RECIPIENT: return r->recipient.n && listvalue_of_address(r->recipient, try_value, s);
 	case LIST_PAIR: return listvalue_of_pair(r->recipient, address_domain(r->sender), try_value, s) ||
 			       listvalue_of_pair(r->recipient, r->client_name, try_value, s);
+	case LIST_DOMAIN: break;
 	}
 	return false;
 }
@@ -335,6 +336,39 @@ bool livingindex_empty(const struct livingindex *ix, struct span list)
 size_t livingindex_count(const struct livingindex *ix)
 {
 	return ix->used;
+}
+
+int64_t livingindex_until(const struct livingindex *ix, struct span list, enum list_kind kind, struct span value,
+			  int64_t now)
+{
+	struct search s = { .ix = ix, .list = find_list(ix, list), .kind = kind, .now = now };
+
+	return s.list < ix->list_count && try_value(&s, value) ? s.found->expires : 0;
+}
+
+static bool has_kind(const struct livingindex *ix, enum list_kind kind)
+{
+	for (unsigned i = 0; i < ix->list_count; i++)
+		if (ix->lists[i]->count[kind])
+			return true;
+	return false;
+}
+
+bool livingindex_walk(const struct livingindex *ix, enum list_kind kind, size_t *at, size_t most, int64_t now,
+		      livingindex_fn *fn, void *arg)
+{
+	size_t end = has_kind(ix, kind) ? ix->room : 0;
+
+	for (; most && *at < end; most--, ++*at)
+		for (const struct entry *e = ix->slots[*at]; e; e = e->next) {
+			const struct list *l = ix->lists[e->list];
+			if (e->kind == kind && e->expires > now && !is_dead(ix, e))
+				fn(arg, span_make(l->word, l->n), span_make(e->value, e->n));
+		}
+	if (*at < end)
+		return false;
+	*at = 0;
+	return true;
 }
 
 /* --- Passes and sweeping ----------------------------------------------------------- */

@@ -42,6 +42,16 @@ bool livingindex_match(const struct livingindex *ix, struct span list, const str
 /* True when the list has no entry, expired ones that were not yet removed included. */
 bool livingindex_empty(const struct livingindex *ix, struct span list);
 size_t livingindex_count(const struct livingindex *ix);
+/* When the entry ends; 0 when there is none, or it has ended. Not for clients. */
+int64_t livingindex_until(const struct livingindex *ix, struct span list, enum list_kind kind, struct span value,
+			  int64_t now);
+
+typedef void livingindex_fn(void *arg, struct span list, struct span value);
+/* Calls fn for the entries of a kind, not clients, that have not ended, in the next `most` slots of
+ * the table from *at on. True, *at = 0, at its end. What comes in meanwhile may be met or
+ * not, and one entry twice. fn must not change the index. */
+bool livingindex_walk(const struct livingindex *ix, enum list_kind kind, size_t *at, size_t most, int64_t now,
+		      livingindex_fn *fn, void *arg);
 
 /* A pass reads all entries from the store. What was not put since it began has gone
  * when it ends; a pass that was not ended is forgotten by the next. */

@@ -24,6 +24,7 @@ static void give_up(struct livinglists *l)
 		log_msg(LOG_LEVEL_WARNING, "lists: the store could not be read; %s",
 			l->loaded ? "changes that others made are not seen" : "they are not complete");
 	l->failing = true;
+	l->stale |= l->scanning;
 	rest(l);
 }
 
@@ -78,7 +79,7 @@ static void end_pass(struct livinglists *l)
 	if ((!l->loaded && livingindex_count(l->index)) || l->failing)
 		log_msg(LOG_LEVEL_NOTICE, "lists: %zu entries read", livingindex_count(l->index));
 	l->loaded = true;
-	l->failing = false;
+	l->stale = l->failing = false;
 	rest(l);
 }
 
@@ -133,7 +134,9 @@ static void polled(struct store_get *op, enum store_status status)
 		give_up(l);
 		return;
 	}
-	bool moved = !l->loaded || value != l->changes;
+	bool moved = !l->loaded || l->stale || value != l->changes;
+	if (!moved)
+		l->failing = false;
 	if (!moved || clock_mono(&clock_system) < l->scan_not_before_ns) {
 		rest(l);
 		return;
@@ -232,6 +235,17 @@ bool livinglists_has(const struct livinglists *l, struct span list, const struct
 		     struct living_hit *hit)
 {
 	return livingindex_match(l->index, list, r, clock_wall(l->clock), hit);
+}
+
+int64_t livinglists_until(const struct livinglists *l, struct span list, enum list_kind kind, struct span value)
+{
+	return livingindex_until(l->index, list, kind, value, clock_wall(l->clock));
+}
+
+bool livinglists_walk(const struct livinglists *l, enum list_kind kind, size_t *at, size_t most, livingindex_fn *fn,
+		      void *arg)
+{
+	return livingindex_walk(l->index, kind, at, most, clock_wall(l->clock), fn, arg);
 }
 
 const char *living_outcome_word(enum living_outcome o)

@@ -11,6 +11,7 @@ struct livinglists {
 	struct livingindex *index;
 	bool shared;			/* others change the store too */
 	bool loaded;
+	bool stale;			/* a pass failed: another is due */
 	bool failing;			/* said so already */
 	uint64_t changes;		/* the counter's value that the index is up to; own changes included */
 	struct loop_timer step;		/* the next look at the counter, or the next page */

@@ -187,8 +187,8 @@ static unsigned rate_bits(struct lookups *l, const struct lookup *rate, const st
 {
 	uint64_t what = span_hash(span_make((const char *)r->client.bytes, sizeof r->client.bytes),
 				  span_hash(span_of(rate->text), rate->index));
-	uint32_t n = count ? rates_count(l->options.rates, what, now, (int64_t)rate->window_s) :
-			     rates_look(l->options.rates, what, now, (int64_t)rate->window_s);
+	uint32_t n = count ? rates_count(l->options.rates, what, now, (int64_t)rate->window_s, 0) :
+			     rates_would(l->options.rates, what, now, (int64_t)rate->window_s, 0);
 
 	return n > rate->most ? LOOKUP_YES : 0;
 }
@@ -336,6 +336,11 @@ void lookups_use(struct lookups *l, const struct ruleset *rules)
 const struct dnslists *lookups_dnslists(const struct lookups *l)
 {
 	return l->dnslists;
+}
+
+struct resolver *lookups_resolver(const struct lookups *l)
+{
+	return l->resolver;
 }
 
 unsigned lookups_pending(const struct lookups *l)

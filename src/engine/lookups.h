@@ -30,6 +30,8 @@ void lookups_free(struct lookups **l);
 void lookups_use(struct lookups *l, const struct ruleset *rules);
 /* The DNS lists in use, for people. */
 const struct dnslists *lookups_dnslists(const struct lookups *l);
+/* The resolver, for others that look something up on the same loop. */
+struct resolver *lookups_resolver(const struct lookups *l);
 /* Jobs under way. */
 unsigned lookups_pending(const struct lookups *l);
 void lookups_stats(const struct lookups *l, struct resolver_stats *out);

@@ -9,6 +9,7 @@
 struct counter {
 	uint64_t what;			/* 0: unused */
 	int64_t since;			/* when this window began */
+	int64_t last;			/* when the last one was counted */
 	uint32_t here, before;		/* in this window and in the one before */
 };
 
@@ -54,7 +55,29 @@ static uint32_t sum(const struct counter *c, int64_t now, int64_t window_s)
 	return c->here + (uint32_t)((uint64_t)c->before * (uint64_t)left / (uint64_t)window_s);
 }
 
-uint32_t rates_count(struct rates *r, uint64_t what, int64_t now, int64_t window_s)
+/* A clock that was set back makes nothing one with what is to come. */
+static struct counter counted(struct counter c, int64_t now, int64_t window_s, int64_t apart_s)
+{
+	c = moved(c, now, window_s);
+	if (now - c.last < apart_s && now >= c.last)
+		return c;
+	if (c.here < UINT32_MAX)
+		c.here++;
+	c.last = now;
+	return c;
+}
+
+static const struct counter *find(const struct rates *r, uint64_t name)
+{
+	const struct counter *set = r->sets[name % SETS];
+
+	for (unsigned i = 0; i < WAYS; i++)
+		if (set[i].what == name)
+			return &set[i];
+	return NULL;
+}
+
+uint32_t rates_count(struct rates *r, uint64_t what, int64_t now, int64_t window_s, int64_t apart_s)
 {
 	uint64_t name = name_of(what);
 	struct counter *set = r->sets[name % SETS], *c = &set[0];
@@ -69,21 +92,24 @@ uint32_t rates_count(struct rates *r, uint64_t what, int64_t now, int64_t window
 	}
 	if (c->what != name)
 		*c = (struct counter){ .what = name, .since = now };
-	*c = moved(*c, now, window_s);
-	if (c->here < UINT32_MAX)
-		c->here++;
+	*c = counted(*c, now, window_s, apart_s);
 	return sum(c, now, window_s);
+}
+
+uint32_t rates_would(const struct rates *r, uint64_t what, int64_t now, int64_t window_s, int64_t apart_s)
+{
+	const struct counter *found = find(r, name_of(what));
+	struct counter c = counted(found ? *found : (struct counter){ .since = now }, now, window_s, apart_s);
+
+	return sum(&c, now, window_s);
 }
 
 uint32_t rates_look(const struct rates *r, uint64_t what, int64_t now, int64_t window_s)
 {
-	uint64_t name = name_of(what);
-	const struct counter *set = r->sets[name % SETS];
+	const struct counter *found = find(r, name_of(what));
 
-	for (unsigned i = 0; i < WAYS; i++)
-		if (set[i].what == name) {
-			struct counter c = moved(set[i], now, window_s);
-			return sum(&c, now, window_s);
-		}
-	return 0;
+	if (!found)
+		return 0;
+	struct counter c = moved(*found, now, window_s);
+	return sum(&c, now, window_s);
 }

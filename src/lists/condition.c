@@ -20,6 +20,7 @@ static struct span sender(const struct request *r) { return r->sender; }
 static struct span recipient(const struct request *r) { return r->recipient; }
 static struct span sender_domain(const struct request *r) { return address_domain(r->sender); }
 static struct span policy_context(const struct request *r) { return r->policy_context; }
+static struct span listener(const struct request *r) { return r->listener; }
 static struct span country(const struct request *r) { return r->country; }
 static struct span server_address(const struct request *r) { return r->server_address; }
 
@@ -58,6 +59,11 @@ static int64_t recipient_count(const struct request *r) { return number_of(r->re
 static int64_t tls(const struct request *r)
 {
 	return r->encryption_protocol.p ? r->encryption_protocol.n != 0 : -1;
+}
+
+static int64_t authenticated(const struct request *r)
+{
+	return r->sasl_username.n != 0 || r->sasl_method.n != 0;
 }
 
 static int64_t minute(const struct request *r) { return r->has_minute ? r->local_minute : -1; }
@@ -105,6 +111,8 @@ static const struct condition_kind {
 	{ "recipient", ADDRESSES, .text = recipient },
 	{ "recipient-count", RANGES, .number = recipient_count, .unit = RANGE_NUMBER },
 	{ "tls", RANGES, .number = tls, .unit = RANGE_TRUTH },
+	{ "authenticated", RANGES, .number = authenticated, .unit = RANGE_TRUTH },
+	{ "listener", WORDS, .text = listener },
 	{ "policy-context", WORDS, .text = policy_context },
 	{ "server-address", PREFIXES, .text = server_address, .address = server_netaddr },
 	{ "server-port", RANGES, .number = server_port, .unit = RANGE_NUMBER },

@@ -3,6 +3,11 @@
 #include "lists/addrset.h"
 #include "lists/nameset.h"
 
+static bool ends_with_dot(struct span s)
+{
+	return s.n && s.p[s.n - 1] == '.';
+}
+
 static int refuse(struct buf *why, struct span text, const char *wanted)
 {
 	buf_clear(why);
@@ -50,7 +55,7 @@ static int read_name(struct span text, struct buf *out, struct buf *why)
 	}
 	if (netprefix_parse(name, &p))
 		return refuse(why, text, "is an address, not a name");
-	if (!nameset_name(name))
+	if (!nameset_name(name) || ends_with_dot(name))
 		return refuse(why, text, "is no host name (letters beyond ASCII are written as xn--...)");
 	if (form)
 		buf_addc(out, form);
@@ -68,12 +73,12 @@ static int read_address(struct span text, struct buf *out, struct buf *why)
 		buf_fail(why, "out of memory");
 		return -1;
 	}
-	if (added == 0)
-		return refuse(why, text, "is no mail address (user@domain, user@, @domain, domain or <>)");
 	if (text.n > 2)
 		text = span_unwrap(text, '<', '>');
-	if (text.p[text.n - 1] != '@')
+	if (added && text.p[text.n - 1] != '@')
 		text = without_final_dot(text);
+	if (added == 0 || ends_with_dot(text))
+		return refuse(why, text, "is no mail address (user@domain, user@, @domain, domain or <>)");
 	buf_addlower(out, text);
 	return 1;
 }
@@ -83,7 +88,7 @@ static int read_pair(struct span text, struct buf *out, struct buf *why)
 	size_t from = span_find(text, '<');
 	struct span domain = without_final_dot(span_from(text, from + 1));
 
-	if (from == 0 || from >= text.n || !nameset_name(domain))
+	if (from == 0 || from >= text.n || !nameset_name(domain) || ends_with_dot(domain))
 		return refuse(why, text, "is no recipient and a domain (user@domain<domain)");
 	int read = read_address(span_head(text, from), out, why);
 	if (read == 1) {
@@ -91,6 +96,17 @@ static int read_pair(struct span text, struct buf *out, struct buf *why)
 		buf_addlower(out, domain);
 	}
 	return read;
+}
+
+static int read_domain(struct span text, struct buf *out, struct buf *why)
+{
+	struct span name = without_final_dot(text);
+	struct netprefix p;
+
+	if (!nameset_name(name) || netprefix_parse(name, &p))
+		return refuse(why, text, "is no domain (letters beyond ASCII are written as xn--...)");
+	buf_addlower(out, name);
+	return 1;
 }
 
 int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struct buf *why)
@@ -103,6 +119,7 @@ int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struc
 	case LIST_SENDER:
 	case LIST_RECIPIENT: return read_address(text, out, why);
 	case LIST_PAIR: return read_pair(text, out, why);
+	case LIST_DOMAIN: return read_domain(text, out, why);
 	}
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 /* Appends the normal form: a prefix with its host bits cleared, without /32 and
  * /128; names and addresses in lower case without a final dot, "*.x" as ".x",
- * without <> but for the null sender. 1, 0 with why when the value is none, -1
+ * without <> but for the null sender; a domain is a name without any mark. 1, 0 with why when the value is none, -1
  * with why when memory is out. */
 int listvalue_read(enum list_kind kind, struct span text, struct buf *out, struct buf *why);
 

@@ -2,16 +2,22 @@
 #include "lists/pattern.h"
 
 #include <pcre2.h>
+#include <sys/random.h>
 
 #define MATCH_LIMIT 20000
 #define HEAP_LIMIT_KB 1024
 #define SUBJECT_MAX 2048
+/* Of so many patterns the results are remembered, in so many places. */
+#define REMEMBER_FROM 8
+#define REMEMBERED 32768
 
 struct patterns {
 	pcre2_code **codes;
 	size_t used, room;
 	pcre2_match_data *data;
 	pcre2_match_context *limits;
+	uint64_t *results;		/* a text's hash, the lowest bit being the result; 0: unused */
+	uint64_t seed;			/* strangers must not be able to choose two texts of one hash */
 };
 
 struct patterns *patterns_new(void)
@@ -38,6 +44,7 @@ void patterns_free(struct patterns **p)
 		for (size_t i = 0; i < (*p)->used; i++)
 			pcre2_code_free((*p)->codes[i]);
 		free((*p)->codes);
+		free((*p)->results);
 		pcre2_match_data_free((*p)->data);
 		pcre2_match_context_free((*p)->limits);
 	}
@@ -58,6 +65,17 @@ static bool make_room(struct patterns *p)
 	return true;
 }
 
+/* Without memory for it, or chance, it only takes longer. */
+static void remember(struct patterns *p)
+{
+	if (p->used < REMEMBER_FROM)
+		return;
+	if (!p->results && getrandom(&p->seed, sizeof p->seed, 0) == sizeof p->seed)
+		p->results = calloc(REMEMBERED, sizeof *p->results);
+	/* Nothing that was remembered before is found again. */
+	p->seed++;
+}
+
 int patterns_add(struct patterns *p, struct span text, struct buf *why)
 {
 	int error;
@@ -74,18 +92,31 @@ int patterns_add(struct patterns *p, struct span text, struct buf *why)
 		return buf_fail(why, "regular expression: %s at offset %zu", (const char *)message, at);
 	}
 	p->codes[p->used++] = code;
+	remember(p);
 	return 0;
 }
 
+static bool match(const struct patterns *p, struct span subject)
+{
+	for (size_t i = 0; i < p->used; i++)
+		if (pcre2_match(p->codes[i], (PCRE2_SPTR8)subject.p, subject.n, 0, 0, p->data, p->limits) >= 0)
+			return true;
+	return false;
+}
+
+/* The same names come again and again, and a hundred patterns take longer than all
+ * the rest of a request. */
 bool patterns_match(const struct patterns *p, struct span subject)
 {
 	subject = span_head(subject, SUBJECT_MAX);
 	if (!subject.p)
 		subject.p = "";
-	for (size_t i = 0; i < p->used; i++)
-		if (pcre2_match(p->codes[i], (PCRE2_SPTR8)subject.p, subject.n, 0, 0, p->data, p->limits) >= 0)
-			return true;
-	return false;
+	if (!p->results)
+		return match(p, subject);
+	uint64_t hash = span_hash(subject, p->seed) | 1, *place = &p->results[(hash >> 1) % REMEMBERED];
+	if ((*place | 1) != hash)
+		*place = match(p, subject) ? hash : hash - 1;
+	return *place == hash;
 }
 
 size_t patterns_count(const struct patterns *p)

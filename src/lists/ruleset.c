@@ -124,13 +124,17 @@ static bool number_lookup(struct ruleset *rules, struct lookup *l)
 bool ruleset_add(struct ruleset *rules, struct condition *c)
 {
 	struct rule *rule = &rules->rules[rules->used - 1];
+	unsigned before = rules->lookup_count;
 	struct lookup *l;
 
 	if (rule->count == RULE_CONDITIONS_MAX)
 		return false;
 	for (unsigned i = 0; (l = condition_lookup(c, i)) != NULL; i++)
-		if (!number_lookup(rules, l))
+		if (!number_lookup(rules, l)) {
+			/* The caller frees the condition, with those that have a number already. */
+			rules->lookup_count = before;
 			return false;
+		}
 	rules->wants_country |= condition_wants_country(c);
 	rule->conditions[rule->count++] = c;
 	rules->wants_clock |= condition_wants_clock(c);
@@ -223,6 +227,9 @@ uint64_t ruleset_print(const struct ruleset *rules, unsigned index)
 /* What the later rule says counts; what it leaves open stays as before. */
 static void change(struct ruling *out, const struct ruling *later)
 {
+	/* The code of a rule that goes on is one for deferrals. */
+	if (later->code || later->action != out->action)
+		out->code = later->code;
 	out->action = later->action;
 	out->observe |= later->observe;
 	out->delay_s = later->delay_s >= 0 ? later->delay_s : out->delay_s;
@@ -230,7 +237,6 @@ static void change(struct ruling *out, const struct ruling *later)
 	out->keep_s = later->keep_s >= 0 ? later->keep_s : out->keep_s;
 	out->hold_s = later->hold_s >= 0 ? later->hold_s : out->hold_s;
 	out->first_only = later->first_only;
-	out->code = later->code ? later->code : out->code;
 	out->text = later->text ? later->text : out->text;
 	out->file = later->file;
 	out->line = later->line;

@@ -102,7 +102,8 @@ struct census *census_new(struct store *store, const struct store_options *optio
 	c->remove = (struct store_remove){ .pending_only = true, .done = remove_done, .arg = c };
 	loop_timer_init(&c->step, c->loop, on_step, c);
 	loop_timer_init(&c->due, c->loop, on_due, c);
-	loop_timer_set(&c->due, FIRST_MS);
+	if (!options->uncounted)
+		loop_timer_set(&c->due, FIRST_MS);
 	return c;
 }
 

@@ -18,6 +18,8 @@ struct store_driver {
 
 struct store_ops {
 	const char *name;
+	/* See store_init; may block. NULL: nothing is to be made. */
+	int (*init)(const struct store_options *options, struct buf *why);
 	/* It may be away for a while: deltas it does not take are kept (store/journal.h).
 	 * STORE_FAILED from merge itself then means that nothing of it was merged. */
 	bool journalled;
@@ -56,6 +58,7 @@ struct store_ops {
 extern const struct store_ops store_memory_ops;
 extern const struct store_ops store_rocksdb_ops;
 extern const struct store_ops store_valkey_ops;
+extern const struct store_ops store_mariadb_ops;
 extern const struct store_ops store_failing_ops;
 
 /* Completion of a pending operation: counts it and calls its done. */

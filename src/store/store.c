@@ -27,8 +27,14 @@ struct store {
 #define BUILT_VALKEY
 #endif
 
+#if STORE_MARIADB
+#define BUILT_MARIADB &store_mariadb_ops,
+#else
+#define BUILT_MARIADB
+#endif
+
 static const struct store_ops *const drivers[] = {
-	&store_rocksdb_ops, &store_memory_ops, BUILT_VALKEY &store_failing_ops,
+	&store_rocksdb_ops, &store_memory_ops, BUILT_VALKEY BUILT_MARIADB &store_failing_ops,
 };
 
 static const struct store_ops *find_driver(const char *name)
@@ -112,15 +118,29 @@ static void free_store(struct store **store)
 	*store = NULL;
 }
 
+static const struct store_ops *need_driver(const char *name, struct buf *why)
+{
+	const struct store_ops *ops = find_driver(name);
+
+	if (!ops)
+		buf_fail(why, "there is no store driver \"%s\" in this build", name);
+	return ops;
+}
+
+int store_init(const struct store_options *options, struct buf *why)
+{
+	const struct store_ops *ops = need_driver(options->driver, why);
+
+	return !ops ? -1 : ops->init ? ops->init(options, why) : 0;
+}
+
 struct store *store_open(const struct store_options *options, struct buf *why)
 {
-	const struct store_ops *ops = find_driver(options->driver);
+	const struct store_ops *ops = need_driver(options->driver, why);
 	struct store *s = ops ? calloc(1, sizeof *s) : NULL;
 
-	if (!ops) {
-		buf_fail(why, "there is no store driver \"%s\" in this build", options->driver);
+	if (!ops)
 		return NULL;
-	}
 	if (!s || !(s->later = later_new())) {
 		free(s);
 		buf_fail(why, "store: out of memory");

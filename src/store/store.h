@@ -85,7 +85,7 @@ struct store_backup {
 enum store_durability { STORE_SYNCED, STORE_LAZY };
 
 struct store_options {
-	const char *driver;		/* "rocksdb", "memory", "valkey", "failing" (store/failing.c) */
+	const char *driver;		/* "rocksdb", "memory", "valkey", "mariadb", "failing" (store/failing.c) */
 	const char *target;		/* the driver's: folder, host, ... */
 	struct loop *loop;
 	const struct clock *clock;
@@ -94,10 +94,16 @@ struct store_options {
 	uint64_t block_cache_bytes;
 	uint64_t cap_total;		/* most records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;		/* the same per identity */
+	bool uncounted;			/* nobody asks how many wait: they are not counted, no cap holds */
 	unsigned later_ms;		/* how long deltas that nobody waits for may gather */
 	unsigned deadline_ms;		/* of a call to a server; 0: the driver's */
-	const char *user, *password_file, *prefix;	/* valkey; NULL like "": none */
+	/* Of servers. NULL like "": none. */
+	const char *user, *password_file;
+	const char *prefix;		/* valkey */
 	uint64_t database;		/* valkey */
+	const char *tls_ca;		/* mariadb */
+	unsigned workers;		/* mariadb; 0: the driver's */
+	bool consistent_reads;		/* mariadb */
 	const char *journal;		/* file of the journal; NULL like "": in memory only */
 };
 
@@ -117,6 +123,10 @@ struct store_stats {
 };
 
 struct store;
+
+/* Makes what the store needs where that is not done by opening it: tables. Harmless
+ * where they are there. 0, or -1 with a reason. Needs no loop; may block. */
+int store_init(const struct store_options *options, struct buf *why);
 
 /* Opens the driver. NULL with a clear reason in why: folder missing, not
  * writable, locked by another process, damaged (and how to repair it). */

@@ -1,7 +1,6 @@
 #include "store/valkey_where.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 
 void valkey_server_set(struct valkey_server *s, const struct endpoint *e)
 {
@@ -44,22 +43,12 @@ bool valkey_server_named(struct valkey_server *s, struct span address, uint64_t 
 
 int valkey_where_password(struct valkey_where *w, struct buf *why)
 {
-	char line[VALKEY_SECRET_MAX + 2];
+	char text[700];
+	struct buf reason = BUF_ON(text);
 
-	if (w->password_file[0] == '\0')
+	if (secret_read(w->password_file, w->password, &reason) == 0)
 		return 0;
-	FILE *f = fopen(w->password_file, "re");
-	if (!f)
-		return buf_fail(why, "store valkey: %s: %s", w->password_file, strerror(errno));
-	bool read = fgets(line, sizeof line, f) != NULL;
-	fclose(f);
-	struct span password = span_trim(span_of(read ? line : ""));
-	if (password.n == 0 || password.n > VALKEY_SECRET_MAX)
-		return buf_fail(why, "store valkey: %s: its first line must be a password of at most %d bytes",
-				w->password_file, VALKEY_SECRET_MAX);
-	memcpy(w->password, password.p, password.n);
-	w->password[password.n] = '\0';
-	return 0;
+	return buf_fail(why, "store valkey: %s", buf_str(&reason));
 }
 
 static bool copy(char *to, size_t size, const char *from)

@@ -4,9 +4,9 @@
 
 #include "base/kvtarget.h"
 #include "base/netaddr.h"
+#include "store/secret.h"
 #include "store/store.h"
 
-#define VALKEY_SECRET_MAX 512
 #define VALKEY_PREFIX_MAX 64
 
 struct valkey_server {
@@ -19,7 +19,7 @@ struct valkey_where {
 	struct kvtarget target;
 	char user[65];			/* "": the server's default user */
 	char password_file[512];	/* "": none */
-	char password[VALKEY_SECRET_MAX + 1];
+	char password[SECRET_MAX + 1];
 	uint64_t database;
 	char prefix_text[VALKEY_PREFIX_MAX + 1];
 	struct span prefix;		/* of it */

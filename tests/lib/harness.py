@@ -54,9 +54,10 @@ def free_port():
 class Daemon:
     """A greylagd with its own folder. `config` is added after the listen and store lines.
     Tests ask far faster and more alike than mail servers do, which would be penalised;
-    with a `penalty` in `config` all is as it comes."""
+    with penalties=True, or a `penalty` in `config`, all is as it comes."""
 
-    def __init__(self, binary, folder, config="", store="memory", wrap=(), env=None):
+    def __init__(self, binary, folder, config="", store="memory", wrap=(), env=None, penalties=False):
+        self.penalties = penalties
         self.binary, self.folder = binary, pathlib.Path(folder)
         self.socket = self.folder / "policy"
         self.control = self.folder / "control"
@@ -68,7 +69,7 @@ class Daemon:
         self.configure(config)
 
     def configure(self, config):
-        penalties = "" if "penalty" in config else "penalty hasty 0 hammering 0 hopping 0 unretried 0\n"
+        penalties = "" if self.penalties or "penalty" in config else "penalty hasty 0 hammering 0 hopping 0 unretried 0\n"
         self.config_file.write_text(
             f"listen policy unix {self.socket} mode 0666\n"
             f"listen control unix {self.control}\n"

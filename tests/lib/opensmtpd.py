@@ -21,7 +21,7 @@ match from any for domain "example.net" action "keep"
 {more}
 """
 
-# $1 package, $2 our folder, $3 configuration. An overlay's upper layer must lie on
+# $1 package, $2 our folder, $3 configuration, $4 a /dev with a syslog or nothing. An overlay's upper layer must lie on
 # another file system than an overlay, which /tmp may be part of: hence the tmpfs.
 INNER = """set -eu
 mount --make-rprivate /
@@ -35,21 +35,26 @@ mount --bind "$2/group" /etc/group
 mount --bind "$2/resolv.conf" /etc/resolv.conf
 mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd
 chmod 711 /var/lib/opensmtpd/empty /var/spool/smtpd
+if [ -n "$4" ]; then
+	mount --bind "$4" /dev
+	exec /usr/sbin/smtpd -F -f "$3"
+fi
 exec /usr/sbin/smtpd -d -f "$3"
 """
 
 
 class OpenSMTPD:
-    """filter: the command line of the filter; listen: more words for the listen line; more: more lines."""
+    """filter: the command line of the filter; listen: more words for the listen line; more: more lines;
+    syslog: where its log goes (syslogd.Syslog) instead of to a file."""
 
-    def __init__(self, folder, filter, listen="", more=""):
+    def __init__(self, folder, filter, listen="", more="", syslog=None):
         if os.geteuid() != 0:
             raise Skip("OpenSMTPD in a mount namespace needs root")
         self.root = unpack("opensmtpd", ["opensmtpd"])
         self.folder = pathlib.Path(folder)
         self.port = free_port()
         self.log = self.folder / "smtpd.log"
-        self.process = None
+        self.process, self.syslog = None, syslog
         for name in ("", "layers", "mail"):
             (self.folder / name).mkdir()
         (self.folder / "mail").chmod(0o777)
@@ -71,7 +76,8 @@ class OpenSMTPD:
                 part.chmod(0o755)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                ["unshare", "-m", "sh", "-c", INNER, "sh", self.root, self.folder, self.config],
+                ["unshare", "-m", "sh", "-c", INNER, "sh", self.root, self.folder, self.config,
+                 self.syslog.device if self.syslog else ""],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         # Listening shows in the socket table; connecting to look would be an attempt.
         needle = f"0100007F:{self.port:04X} 00000000:0000 0A"

@@ -27,6 +27,7 @@ define(`confDELIVERY_MODE', `q')dnl
 define(`confBIND_OPTS', `-DNSRCH -DEFNAMES')dnl
 define(`confSERVICE_SWITCH_FILE', `{folder}/switch')dnl
 INPUT_MAIL_FILTER(`greylag', `S={milter}, {flags}T=C:1m;S:10s;R:20s;E:1m')dnl
+{more}
 FEATURE(`no_default_msa')dnl
 FEATURE(`nocanonify')dnl
 FEATURE(`accept_unresolvable_domains')dnl
@@ -41,9 +42,10 @@ MAILER(`smtp')dnl
 
 class Sendmail:
     """milter: the S= part of INPUT_MAIL_FILTER; flags: "F=T, " and the like. The folder must
-    not lie below one that everybody may write to: Sendmail refuses a milter's socket there."""
+    not lie below one that everybody may write to: Sendmail refuses a milter's socket there.
+    more: lines for the configuration; syslog: where its log goes (syslogd.Syslog)."""
 
-    def __init__(self, folder, milter, flags=""):
+    def __init__(self, folder, milter, flags="", more="", syslog=None):
         if os.geteuid() != 0:
             raise Skip("Sendmail as a daemon needs root")
         for tool in ("m4", "unshare"):
@@ -53,7 +55,7 @@ class Sendmail:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         self.port = free_port()
-        self.process = None
+        self.process, self.syslog = None, syslog
         (self.folder / "q").mkdir(mode=0o700)
         (self.folder / "aliases").touch()
         (self.folder / "switch").write_text("hosts files\naliases files\npasswd files\n")
@@ -61,7 +63,7 @@ class Sendmail:
         # The packaged program is setgid; a copy keeps LD_LIBRARY_PATH.
         shutil.copyfile(self.root / "usr/libexec/sendmail/sendmail", self.folder / "sendmail")
         (self.folder / "sendmail").chmod(0o755)
-        (self.folder / "sm.mc").write_text(MC.format(folder=self.folder, milter=milter, flags=flags, port=self.port))
+        (self.folder / "sm.mc").write_text(MC.format(folder=self.folder, milter=milter, flags=flags, more=more, port=self.port))
         cf = self.root / "usr/share/sendmail/cf"
         made = subprocess.run(["m4", f"-D_CF_DIR_={cf}/", cf / "m4/cf.m4", self.folder / "sm.mc"],
                               capture_output=True, text=True, check=True, timeout=LIMIT)
@@ -69,7 +71,8 @@ class Sendmail:
 
     def start(self):
         libraries = f"{self.root}/usr/lib/x86_64-linux-gnu:{self.root}/lib/x86_64-linux-gnu"
-        script = (f"hostname mx.test; mount --bind {self.folder}/hosts /etc/hosts; "
+        device = f"mount --bind {self.syslog.device} /dev; " if self.syslog else ""
+        script = (f"hostname mx.test; mount --bind {self.folder}/hosts /etc/hosts; {device}"
                   f"exec {self.folder}/sendmail -C {self.folder}/sm.cf -bD")
         self.process = subprocess.Popen(
             ["unshare", "-um", "sh", "-c", script], stdin=subprocess.DEVNULL, start_new_session=True,

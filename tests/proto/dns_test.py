@@ -8,7 +8,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import Asker, Tests, ask_once, check, equal, wait_for
+from harness import Asker, Tests, ask_once, check, equal, request_bytes, wait_for
 from nsd import Nsd
 
 test = Tests(__doc__)
@@ -71,6 +71,18 @@ def dns_lists(t):
     equal(health()["bl.test"], "good")
     equal(verdict(d, "192.0.2.9", "y@example.org")[1], "new", "it is not asked any more")
     check("dnsbl world.test: bad" in t.greylag(d, "status"), "status says so")
+
+
+@test
+def only_who_is_listed_is_greylisted(t):
+    """RFC 6647 C12: all others pass at once, also while the list does not answer."""
+    n = Nsd(t, LISTS)
+    d = daemon(t, n, "dns budget 300ms\ndefer dnsbl bl.test delay 1h\nallow")
+    equal(verdict(d, "192.0.2.1"), ("DUNNO", "allow-rule"))
+    equal(verdict(d, "203.0.113.66")[1], "new")
+    check("wait=3600" in d.logged().splitlines()[-1], "with the rule's delay")
+    n.signal(signal.SIGSTOP)
+    equal(verdict(d, "192.0.2.99"), ("DUNNO", "allow-rule"))
 
 
 @test
@@ -183,6 +195,38 @@ def a_reload_brings_other_lists(t):
     equal(seen, ["DEFER_IF_PERMIT"] * 3 + ["REJECT"] * 2, "more than three a minute")
     with Asker(d.socket) as a:
         check(a.ask(client_address="192.0.2.51", recipient="flood@example.net").startswith(DEFERRED), "another client's rate is its own")
+
+
+@test
+def who_waits_while_all_changes(t):
+    """Requests that wait for the DNS, while the rules are replaced, their askers leave, and the daemon stops."""
+    slow = Slow(t, 3)
+    d = t.daemon(f"dns servers {slow.address} budget 1500ms\nidentity spf host network\n"
+                 "block dnsbl first.test text \"first rules\"\ncontinue dnsbl gone.test delay 2h\ndefer spf fail text \"of the first\"")
+    asker, leaver = Asker(d.socket), Asker(d.socket)
+    asker.send(request_bytes(client_address="192.0.2.20") * 3)
+    leaver.send(request_bytes(client_address="192.0.2.21") * 3)
+    explained = []
+    thread = threading.Thread(target=lambda: explained.append(t.greylag(d, "why", "192.0.2.22", "alice@example.org", "bob@example.net")))
+    thread.start()
+    wait_for(lambda: len(slow.asked) >= 4, "the questions")
+    leaver.__exit__()
+    for i in range(3):
+        d.configure(f"dns servers {slow.address} budget 1500ms\nblock dnsbl next{i}.test text \"next rules\"")
+        t.greylag(d, "reload")
+    for _ in range(3):
+        check(asker.reply().startswith(DEFERRED), "judged by the rules that it came under, or those of now")
+    thread.join()
+    check("new" in explained[0] or "early" in explained[0], explained)
+    d.configure(f"dns servers {slow.address} budget 30s\nblock dnsbl slower.test")
+    t.greylag(d, "reload")
+    waiting = Asker(d.socket)
+    waiting.send(request_bytes(client_address="192.0.2.30") * 2)
+    explainer = threading.Thread(target=lambda: t.greylag(d, "why", "192.0.2.31", "alice@example.org", "bob@example.net", status=None))
+    explainer.start()
+    wait_for(lambda: any(b"slower" in q and b"\x0231\x012\x010\x03192" in q for q in slow.asked), "the questions")
+    equal(d.stop(), 0, d.tail())
+    explainer.join()
 
 
 if __name__ == "__main__":

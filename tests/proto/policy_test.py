@@ -41,6 +41,15 @@ def first_attempt_is_deferred(t):
 
 
 @test
+def rules_by_listener(t):
+    port = free_port()
+    d = t.daemon(f"listen policy tcp 127.0.0.1:{port}\nblock listener 127.0.0.1:{port}\nblock listener /other/ authenticated no\n"
+                 "test \"from 192.0.2.1 listener /run/other\" expect block")
+    check(ask_once(d.socket).startswith(GREYLISTED), "the UNIX socket")
+    check(ask_once(("127.0.0.1", port)).startswith("REJECT"), "the TCP socket")
+
+
+@test
 def retry_passes_with_header_once(t):
     d = t.daemon("greylist delay 1s")
     ask_once(d.socket)
@@ -69,6 +78,35 @@ def reply_is_configurable(t):
     equal(ask_once(d.socket, client_address="203.0.113.4"), "554 5.7.1 no")
     # Without etrn_domain (Exim, qmail) no enhanced code.
     check(ask_once(d.socket, etrn_domain=None).startswith("451 Greylisted"), "enhanced code")
+
+
+@test
+def rules_have_codes_of_their_own(t):
+    d = t.daemon('defer recipient a@example.net code 421\nblock recipient b@example.net code 550 text "5.1.1 no such user"\n'
+                 'trap recipient c@example.net code 550')
+    check(ask_once(d.socket, recipient="a@example.net").startswith("421 4.2.0 Greylisted"), "defer")
+    equal(ask_once(d.socket, recipient="b@example.net"), "550 5.1.1 no such user")
+    check(ask_once(d.socket, recipient="c@example.net").startswith(GREYLISTED), "a trap that defers goes on deferring")
+
+
+@test
+def log_is_as_chatty_as_asked(t):
+    d = t.daemon("log passes no\nallow recipient ok@example.net\ngreylist delay 0")
+    ask_once(d.socket, recipient="ok@example.net")
+    ask_once(d.socket)
+    wait_for(lambda: "reason=new" in d.logged(), "the deferral")
+    ask_once(d.socket)
+    wait_for(lambda: "reason=retried" in d.logged(), "a first pass says how long it took")
+    check("reason=allow-rule" not in d.logged(), "other passes are left out")
+    d.configure("log level warning")
+    d.send_signal(1)
+    stranger = {"client_address": "203.0.113.1"}
+    wait_for(lambda: ask_once(d.socket, recipient="ok@example.net", **stranger).startswith(GREYLISTED), "the other configuration")
+    before = d.logged()
+    check(ask_once(d.socket, sender="x@y.example", **stranger).startswith(GREYLISTED), "deferred")
+    equal(ask_once(d.socket, client_address="999.1.1.1"), "DUNNO")
+    wait_for(lambda: "reason=malformed" in d.logged(), "a warning")
+    check("x@y.example" not in d.logged()[len(before):], "verdicts are info")
 
 
 @test
@@ -337,6 +375,21 @@ def reload_opens_and_closes_listeners(t):
     d.configure("")
     d.send_signal(1)
     wait_for(lambda: not second.exists(), "the socket to go")
+
+
+@test
+def a_reload_while_it_starts(t):
+    d = t.daemon(start=False, store="rocksdb")
+    for _ in range(5):
+        d.start(wait=False)
+        end = time.monotonic() + LIMIT
+        while not d.socket.exists() and time.monotonic() < end:
+            pass
+        d.send_signal(1)
+        wait_for(d.answers, "greylagd to serve all the same")
+        wait_for(lambda: "configuration reloaded" in d.logged(), "the reload")
+        equal(d.stop(), 0)
+        d.log.unlink()
 
 
 @test

@@ -51,12 +51,28 @@ def living_traps_and_blocks(t):
 
 
 @test
-def hasty_by_default(t):
+def hopping_by_default(t):
     """As it comes: no penalty is switched off."""
-    d = t.daemon("reply text \"Greylisted %w\"\npenalty hasty 5")
+    d = t.daemon("reply text \"Greylisted %w\"", penalties=True)
     with Asker(d.socket) as a:
-        seen = [a.ask().rsplit(" ", 1)[1] for _ in range(8)]
-        equal(seen, ["new"] + ["early"] * 4 + ["hasty"] * 3)
+        seen = [a.ask(client_address=c, helo_name=c).rsplit(" ", 1)[1] for c in ("192.0.2.1", "198.51.100.1", "203.0.113.1", "192.0.2.1")]
+    equal(seen, ["new", "new", "hopping", "hopping"])
+    check("hopping" in t.greylag(d, "status"), "counted")
+
+
+@test
+def hasty(t):
+    d = t.daemon("reply text \"Greylisted %w\"\npenalty hasty 2")
+    with Asker(d.socket) as a:
+        # Several mails at once are one attempt.
+        for wanted in ["new"] + ["early"] * 7:
+            equal(a.ask(), f"{DEFERRED} {wanted}")
+        time.sleep(5.1)
+        equal(a.ask(), f"{DEFERRED} early")
+        equal(why(t, d, "192.0.2.1")["reason"], "early")
+        time.sleep(5.1)
+        equal(why(t, d, "192.0.2.1")["reason"], "hasty", "as it would be judged")
+        equal(a.ask(), f"{DEFERRED} hasty")
         equal(a.ask(client_address="192.0.2.2"), f"{DEFERRED} early", "its neighbour, about the same mail")
     check("hasty" in t.greylag(d, "status"), "counted")
 
@@ -107,14 +123,16 @@ def amnesty(t):
     d.stop()
     d.start()
     equal(ask_once(d.socket, client_address="203.0.113.1", sender="x@y.example"), "DUNNO", "a restart does not end it")
-    check("amnesty: goes on" in d.logged(), "and says so")
+    wait_for(lambda: "amnesty: goes on" in d.logged(), "the log to say so")
     # An old store that was in use all the time needs none.
     e = t.daemon("reply text \"Greylisted %w\"", store="rocksdb", folder="old")
     equal(ask_once(e.socket), f"{DEFERRED} new")
     e.stop()
     e.configure("reply text \"Greylisted %w\"\namnesty 12h")
     e.start()
-    equal(ask_once(e.socket, client_address="203.0.113.1", sender="x@y.example"), f"{DEFERRED} new")
+    n = iter(range(1000))
+    wait_for(lambda: ask_once(e.socket, client_address="203.0.113.1", sender=f"{chr(97 + next(n) % 26)}{'x' * next(n)}@y.example") == f"{DEFERRED} new",
+             "the store to say that it is not new", 5)
 
 
 @test
@@ -132,6 +150,20 @@ def reports_move_a_reputation(t):
         a.ask(greylag_report="known", client_address="203.0.113.5", client_name="mx.friend.example", sender="", recipient="")
         equal(a.ask(client_address="203.0.113.77", client_name="mx2.friend.example", sender="x@friend.example"), "DUNNO", "learned from a log")
         equal(a.ask(client_address="203.0.113.5", sender="y@friend.example"), "DUNNO", "and by its address")
+
+
+@test
+def forwarders_are_proposed(t):
+    d = t.daemon("greylist delay 0", store="rocksdb")
+    with Asker(d.socket) as a:
+        for i in [0, *range(80)]:
+            a.ask(client_address="192.0.2.25", client_name="mx2.ours.example", sender=f"user@domain{i}.example")
+            a.ask(client_address="192.0.2.26", client_name="mail.shop.example", sender=f"{chr(97 + i % 26)}@shop.example")
+    row, = rows(t.greylag(d, "lists", "proposed", "--json"))
+    equal((row["value"], row["name"]), ("192.0.2.25", "mx2.ours.example"))
+    check("greylag allow client 192.0.2.25" in d.logged(), "and told once")
+    check("forwards for about" in t.greylag(d, "lists", "proposed"), "for people")
+    t.greylag(d, "enlist", "proposed", "client", "192.0.2.1", status=75)
 
 
 @test

@@ -7,6 +7,7 @@
 
 #include "daemon/policyproto.h"
 #include "engine/engine.h"
+#include "lists/listvalue.h"
 
 #define SCENARIO_MAX ((size_t)256 * 1024)
 #define START 1800000000	/* an arbitrary Friday in 2027 */
@@ -19,6 +20,7 @@ struct world {
 	struct clock_fake clock;
 	struct names *names;
 	struct store *store;
+	struct livinglists *living;
 	struct engine *engine;
 	struct buf attributes[16];	/* by position in `keys` */
 	bool answered;
@@ -85,9 +87,10 @@ static bool start(struct world *w, struct span text)
 		config_free(&config);
 		return false;
 	}
+	w->living = livinglists_new(w->loop, &w->clock.clock, w->store);
 	const struct engine_options options = {
 		.loop = w->loop, .clock = &w->clock.clock, .names = w->names, .store = w->store,
-		.config = config,
+		.living = w->living, .config = config,
 	};
 	w->engine = engine_new(&options, &why);
 	return w->engine != NULL;
@@ -232,6 +235,35 @@ static void run_line(struct world *w, struct span line)
 	fail(w, "no \"->\"");
 }
 
+static void on_listed(struct living_batch *b, const char *error)
+{
+	struct world *w = b->arg;
+
+	if (error)
+		fail(w, "%s", error);
+}
+
+/* "enlist LIST KIND VALUE 30d", without a time for ever; "unlist LIST KIND VALUE". */
+static void change_list(struct world *w, struct span words, bool remove)
+{
+	struct span list = { 0 }, kind = { 0 }, value = { 0 };
+	char text[LIST_VALUE_MAX + 1], problem[200];
+	struct buf normal = BUF_ON(text), why = BUF_ON(problem);
+	struct living_item item = { 0 };
+
+	span_cut(&words, ' ', &list);
+	span_cut(&words, ' ', &kind);
+	span_cut(&words, ' ', &value);
+	if (!list_kind_parse(kind, &item.kind) || listvalue_read(item.kind, value, &normal, &why) != 1) {
+		fail(w, "not LIST KIND VALUE");
+		return;
+	}
+	item.value = buf_span(&normal);
+	struct living_batch b = { .list = list, .remove = remove, .items = &item, .count = 1, .done = on_listed, .arg = w,
+				  .until = words.n ? w->clock.now_s + seconds(words) : LIST_NEVER };
+	livinglists_change(w->living, &b);
+}
+
 /* A block from "config" or "reload" to a line "end". */
 static struct span take_block(struct world *w, struct span *rest)
 {
@@ -264,6 +296,18 @@ static bool run_block(struct world *w, struct span word, struct span *rest)
 	return false;
 }
 
+static bool run_list(struct world *w, struct span line)
+{
+	struct span word, rest = line;
+
+	span_cut(&rest, ' ', &word);
+	bool remove = span_eq(word, span_of("unlist"));
+	if (!w->living || (!remove && !span_eq(word, span_of("enlist"))))
+		return false;
+	change_list(w, rest, remove);
+	return true;
+}
+
 static void run_scenario(struct world *w, struct span text)
 {
 	struct span line;
@@ -273,7 +317,7 @@ static void run_scenario(struct world *w, struct span text)
 		line = span_trim(line);
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
-		if (run_block(w, line, &text))
+		if (run_block(w, line, &text) || run_list(w, line))
 			continue;
 		if (!w->engine) {
 			fail(w, "a request before the configuration");
@@ -313,6 +357,7 @@ static bool run_file(const char *path, struct names *names)
 		run_scenario(&w, buf_span(&text));
 	store_close(&w.store);
 	engine_free(&w.engine);
+	livinglists_free(&w.living);
 	loop_free(&w.loop);
 	for (size_t i = 0; i < KEYS; i++)
 		buf_free(&w.attributes[i]);

@@ -9,9 +9,14 @@
 static const struct harness_driver drivers[] = {
 	{ "memory", .no_backup = "nothing" },
 	{ "rocksdb", .keeps = true, .files = true },
-	{ "valkey", .keeps = true, .server = true, .no_backup = "makes its own" },
-	{ "valkey sentinel", .keeps = true, .server = true, .no_backup = "makes its own" },
-	{ "valkey cluster", .keeps = true, .server = true, .no_backup = "makes its own" },
+	{ "valkey", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
+	  .needs = "hiredis, and redis-server or valkey-server" },
+	{ "valkey sentinel", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
+	  .needs = "hiredis, and redis-server or valkey-server" },
+	{ "valkey cluster", .keeps = true, .there = harness_server_there, .no_backup = "makes its own",
+	  .needs = "hiredis, and redis-server or valkey-server" },
+	{ "mariadb", .keeps = true, .there = harness_mariadb_there, .no_backup = "its own tools",
+	  .needs = "libmariadb, mariadb-server-core and mariadb-client-core" },
 };
 
 static int run_driver(const struct CMUnitTest *tests, size_t count, const struct harness_driver *row)
@@ -32,8 +37,8 @@ int harness_run_drivers(const struct CMUnitTest *tests, size_t count)
 	int failed = 0;
 
 	for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
-		if (drivers[i].server && !harness_server_there())
-			printf("valkey: skipped, needs hiredis, and redis-server or valkey-server\n");
+		if (drivers[i].there && !drivers[i].there())
+			printf("%s: skipped, needs %s\n", drivers[i].name, drivers[i].needs);
 		else
 			failed += run_driver(tests, count, &drivers[i]);
 	return failed;
@@ -72,6 +77,13 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		.driver = driver, .target = h->target, .loop = h->loop, .clock = &h->clock.clock,
 		.write_buffer_bytes = (uint64_t)1 << 20, .block_cache_bytes = (uint64_t)1 << 20,
 	};
+	if (!target && strcmp(driver, "mariadb") == 0) {
+		harness_mariadb_database(h->target, sizeof h->target);
+		h->options.user = "root";
+		h->drop = true;
+		if (store_init(&h->options, &h->why) != 0)
+			fail_msg("%s", buf_str(&h->why));
+	}
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
@@ -87,6 +99,8 @@ void harness_end(struct harness *h)
 	harness_close(h);
 	loop_free(&h->loop);
 	harness_server_stop(&h->server);
+	if (h->drop)
+		harness_mariadb_drop(h->target);
 	nftw(h->base, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -434,4 +448,30 @@ uint64_t harness_random(uint64_t *state)
 	*state ^= *state >> 7;
 	*state ^= *state << 17;
 	return *state;
+}
+
+/* Mostly small numbers, which meet, and the greatest of each field. */
+static uint64_t random_value(uint64_t *seed, uint64_t most)
+{
+	switch (harness_random(seed) % 6) {
+	case 0: return 0;
+	case 1: return most;
+	case 2: return most - harness_random(seed) % 3;
+	case 3: return harness_random(seed) % (most + 1);
+	default: return harness_random(seed) % 5;
+	}
+}
+
+struct record harness_random_record(uint64_t *seed)
+{
+	const uint64_t time = ((uint64_t)1 << 40) - 1, count = ((uint64_t)1 << 48) - 1;
+
+	return (struct record){
+		.generation = (uint32_t)(harness_random(seed) % 8 ? harness_random(seed) % 2 : random_value(seed, UINT32_MAX)),
+		.first_seen = (int64_t)random_value(seed, time), .last_seen = (int64_t)random_value(seed, time),
+		.passed_at = (int64_t)random_value(seed, time), .expires = (int64_t)random_value(seed, time),
+		.blocked = random_value(seed, count), .passed = random_value(seed, count),
+		.held_until = (int64_t)random_value(seed, time), .held_for = (uint8_t)(harness_random(seed) % HOLD_COUNT),
+		.strikes = (uint32_t)random_value(seed, UINT16_MAX),
+	};
 }

@@ -22,7 +22,8 @@ struct harness_driver {
 	bool keeps;			/* what was stored is there after a reopen */
 	bool files;			/* in files of our own */
 	const char *no_backup;		/* what it says instead of making one; NULL: it makes one */
-	bool server;			/* each test starts one of its own, or uses topology_shared */
+	bool (*there)(void);		/* false when this machine has no server for it; NULL: needs none */
+	const char *needs;		/* what it then lacks */
 };
 
 struct harness_server {
@@ -38,6 +39,7 @@ struct harness {
 	char base[64];			/* folder of this test, removed at its end */
 	char target[128];
 	struct harness_server server;
+	bool drop;			/* the database of target is this test's */
 	char why_text[1000];
 	struct buf why;
 };
@@ -61,6 +63,18 @@ void harness_server_signal(struct harness_server *s, int signal);
 void harness_server_stop(struct harness_server *s);
 /* Sends one command line by hand and waits for an answer that is no error. */
 void harness_server_ask(struct harness_server *s, const char *command);
+
+/* The server for the driver mariadb (harness_mariadb.c), one for all tests of the
+ * program; starting it again goes on with the same data. */
+bool harness_mariadb_there(void);
+void harness_mariadb_start(void);
+/* Kills it. */
+void harness_mariadb_stop(void);
+void harness_mariadb_signal(int signal);
+void harness_mariadb_ask(const char *sql);
+/* A fresh database without tables: writes the store's target. */
+void harness_mariadb_database(char *target, size_t size);
+void harness_mariadb_drop(const char *target);
 
 /* One turn of the loop. */
 void harness_turn(struct harness *h);
@@ -117,5 +131,7 @@ void harness_wait_census(struct harness *h);
 
 void harness_assert_record(const struct record *a, const struct record *b);
 uint64_t harness_random(uint64_t *state);
+/* Of values that a store can hold. */
+struct record harness_random_record(uint64_t *seed);
 
 #endif

@@ -14,65 +14,6 @@ static void begin(struct harness *h)
 	harness_open(h);
 }
 
-static enum store_status merge_one(struct harness *h, const char *key)
-{
-	struct record delta = harness_attempt(HARNESS_NOW);
-
-	return harness_try_merge(h, span_of(key), &delta, true);
-}
-
-static enum store_status get_one(struct harness *h, const char *key)
-{
-	struct record got;
-	bool found;
-
-	return harness_try_get(h, span_of(key), &found, &got);
-}
-
-static void assert_healthy(struct harness *h)
-{
-	const char *health = store_health(h->store);
-
-	if (health)
-		fail_msg("%s", health);
-}
-
-static void assert_trouble(struct harness *h, const char *word)
-{
-	const char *health = store_health(h->store);
-
-	if (!health || !strstr(health, word))
-		fail_msg("\"%s\" is not in: %s", word, health ? health : "(healthy)");
-}
-
-static void wait_healthy(struct harness *h)
-{
-	uint64_t until = harness_now_ms() + 15000;
-
-	while (store_health(h->store) && harness_now_ms() < until)
-		harness_turn(h);
-	assert_healthy(h);
-}
-
-static void wait_text(struct harness *h, const char *word)
-{
-	uint64_t until = harness_now_ms() + 15000;
-	const char *health;
-
-	while ((!(health = store_health(h->store)) || !strstr(health, word)) && harness_now_ms() < until)
-		harness_turn(h);
-	assert_trouble(h, word);
-}
-
-static void wait_trouble(struct harness *h)
-{
-	uint64_t until = harness_now_ms() + 15000;
-
-	while (!store_health(h->store) && harness_now_ms() < until)
-		harness_turn(h);
-	assert_non_null(store_health(h->store));
-}
-
 /* --- Merging --------------------------------------------------------------- */
 
 static void count_done(struct store_merge *op, enum store_status status)
@@ -115,32 +56,6 @@ static void test_two_writers(void **state)
 	harness_end(&h);
 }
 
-/* Mostly small numbers, which meet, and the greatest of each field. */
-static uint64_t random_value(uint64_t *seed, uint64_t most)
-{
-	switch (harness_random(seed) % 6) {
-	case 0: return 0;
-	case 1: return most;
-	case 2: return most - harness_random(seed) % 3;
-	case 3: return harness_random(seed) % (most + 1);
-	default: return harness_random(seed) % 5;
-	}
-}
-
-static struct record random_record(uint64_t *seed)
-{
-	const uint64_t time = ((uint64_t)1 << 40) - 1, count = ((uint64_t)1 << 48) - 1;
-
-	return (struct record){
-		.generation = (uint32_t)(harness_random(seed) % 8 ? harness_random(seed) % 2 : random_value(seed, UINT32_MAX)),
-		.first_seen = (int64_t)random_value(seed, time), .last_seen = (int64_t)random_value(seed, time),
-		.passed_at = (int64_t)random_value(seed, time), .expires = (int64_t)random_value(seed, time),
-		.blocked = random_value(seed, count), .passed = random_value(seed, count),
-		.held_until = (int64_t)random_value(seed, time), .held_for = (uint8_t)(harness_random(seed) % HOLD_COUNT),
-		.strikes = (uint32_t)random_value(seed, UINT16_MAX),
-	};
-}
-
 static void test_equals_core(void **state)
 {
 	struct record a, b, got, expected;
@@ -153,8 +68,8 @@ static void test_equals_core(void **state)
 	for (unsigned i = 0; i < 4000; i++) {
 		store_trust_clock(h.store, i % 2);
 		snprintf(key, sizeof key, "a p%u", i);
-		a = random_record(&seed);
-		b = random_record(&seed);
+		a = harness_random_record(&seed);
+		b = harness_random_record(&seed);
 		expected = (struct record){ 0 };
 		record_merge(&expected, &a);
 		record_merge(&expected, &b);
@@ -175,7 +90,7 @@ static void test_scripts_forgotten(void **state)
 
 	(void)state;
 	begin(&h);
-	assert_int_equal(merge_one(&h, "t a b c"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "t a b c"), STORE_DONE);
 	harness_server_ask(&h.server, "SCRIPT FLUSH");
 	harness_flood_begin(&f, 500);
 	for (unsigned i = 0; i < 500; i++)
@@ -191,7 +106,7 @@ static void test_scripts_forgotten(void **state)
 	store_maintain(h.store);
 	store_stats(h.store, &stats);
 	assert_int_equal(stats.failures + stats.later_dropped, 0);
-	assert_healthy(&h);
+	harness_assert_healthy(&h);
 	harness_end(&h);
 }
 
@@ -227,18 +142,18 @@ static void test_strangers(void **state)
 	harness_server_ask(&h.server, "SET \"other:a x\" y");
 	harness_server_ask(&h.server, "SET \"test:a odd\" y");
 	harness_server_ask(&h.server, "LPUSH \"test:a list\" y");
-	assert_int_equal(merge_one(&h, "a [*?"), STORE_DONE);
-	assert_int_equal(merge_one(&h, "a xyz"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a [*?"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a xyz"), STORE_DONE);
 	assert_int_equal(harness_scan(&h, "", 10, NULL, NULL), 2);
 	assert_int_equal(harness_scan(&h, "a [*", 10, NULL, NULL), 1);
 	assert_false(harness_get(&h, "a odd", &got));
 	assert_false(harness_get(&h, "a list", &got));
-	assert_int_equal(merge_one(&h, "a odd"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a odd"), STORE_DONE);
 	assert_true(harness_get(&h, "a odd", &got));
-	assert_int_equal(merge_one(&h, "a list"), STORE_FAILED);
-	assert_trouble(&h, "WRONGTYPE");
-	assert_int_equal(merge_one(&h, "a xyz"), STORE_DONE);
-	assert_healthy(&h);
+	assert_int_equal(harness_merge_one(&h, "a list"), STORE_FAILED);
+	harness_assert_trouble(&h, "WRONGTYPE");
+	assert_int_equal(harness_merge_one(&h, "a xyz"), STORE_DONE);
+	harness_assert_healthy(&h);
 	store_stats(h.store, &stats);
 	assert_true(stats.odd_records > 0);
 	harness_end(&h);
@@ -345,7 +260,7 @@ static void test_scans_at_once(void **state)
 		harness_turn(&h);
 	assert_int_equal(pages[0].status, STORE_FAILED);
 	harness_server_signal(&h.server, SIGCONT);
-	wait_healthy(&h);
+	harness_wait_healthy(&h);
 	buf_adds(&pages[0].op.from, "a key000022");
 	assert_true(read_page(&h, &pages[0]));
 	while (!pages[0].done)
@@ -365,19 +280,19 @@ static void test_server_restarts(void **state)
 	(void)state;
 	begin(&h);
 	for (unsigned round = 0; round < 3; round++) {
-		assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+		assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 		harness_server_stop(&h.server);
-		wait_trouble(&h);
+		harness_wait_trouble(&h);
 		uint64_t before = harness_now_ms();
 		for (unsigned i = 0; i < 100; i++) {
-			assert_int_equal(merge_one(&h, "a key"), STORE_FAILED);
-			assert_int_equal(get_one(&h, "a key"), STORE_FAILED);
+			assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
+			assert_int_equal(harness_get_one(&h, "a key"), STORE_FAILED);
 		}
 		assert_true(harness_now_ms() - before < 200);
-		wait_text(&h, "cannot be reached");
+		harness_wait_text(&h, "cannot be reached");
 		harness_server_start(&h.server, h.base, NULL);
-		wait_healthy(&h);
-		assert_int_equal(get_one(&h, "a key"), STORE_DONE);
+		harness_wait_healthy(&h);
+		assert_int_equal(harness_get_one(&h, "a key"), STORE_DONE);
 	}
 	harness_end(&h);
 }
@@ -409,19 +324,19 @@ static void test_server_hangs(void **state)
 
 	(void)state;
 	begin(&h);
-	assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	harness_server_signal(&h.server, SIGSTOP);
 	uint64_t before = harness_now_ms();
-	assert_int_equal(get_one(&h, "a key"), STORE_FAILED);
+	assert_int_equal(harness_get_one(&h, "a key"), STORE_FAILED);
 	uint64_t took = harness_now_ms() - before;
 	assert_in_range(took, DEADLINE_MS - 10, DEADLINE_MS + 700);
 	before = harness_now_ms();
-	assert_int_equal(merge_one(&h, "a key"), STORE_FAILED);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
 	assert_true(harness_now_ms() - before < 100);
-	assert_trouble(&h, "no answer in time");
+	harness_assert_trouble(&h, "no answer in time");
 	harness_turn_for(&h, 1500);
 	harness_server_signal(&h.server, SIGCONT);
-	wait_healthy(&h);
+	harness_wait_healthy(&h);
 	assert_true(harness_get(&h, "a key", &got));
 	harness_end(&h);
 }
@@ -434,7 +349,7 @@ static void test_hangs_idle(void **state)
 	(void)state;
 	begin(&h);
 	harness_server_signal(&h.server, SIGSTOP);
-	wait_trouble(&h);
+	harness_wait_trouble(&h);
 	uint64_t before = harness_now_ms();
 	harness_close(&h);
 	assert_true(harness_now_ms() - before < 1000);
@@ -462,7 +377,7 @@ static void test_bounded(void **state)
 	assert_in_range(taken, 16000, 16384);
 	while (done < taken)
 		harness_turn(&h);
-	assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	harness_end(&h);
 	free(ops);
 }
@@ -492,21 +407,21 @@ static void test_password(void **state)
 	write_password(&h, path, "close sesame");
 	h.options.password_file = path;
 	harness_open(&h);
-	assert_trouble(&h, "WRONGPASS");
-	assert_int_equal(merge_one(&h, "a key"), STORE_FAILED);
+	harness_assert_trouble(&h, "WRONGPASS");
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
 	/* The right one is found without a restart. */
 	write_password(&h, path, "open sesame");
-	wait_healthy(&h);
-	assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+	harness_wait_healthy(&h);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	harness_close(&h);
 	h.options.user = "default";
 	harness_open(&h);
-	assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	harness_close(&h);
 	h.options.user = NULL;
 	h.options.password_file = NULL;
 	harness_open(&h);
-	assert_trouble(&h, "NOAUTH");
+	harness_assert_trouble(&h, "NOAUTH");
 	harness_end(&h);
 }
 
@@ -517,15 +432,15 @@ static void test_database(void **state)
 
 	(void)state;
 	begin(&h);
-	assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	h.options.database = 3;
 	harness_reopen(&h);
 	assert_false(harness_get(&h, "a key", &got));
-	assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	h.options.database = 99;
 	harness_reopen(&h);
-	assert_trouble(&h, "out of range");
-	assert_int_equal(merge_one(&h, "a key"), STORE_FAILED);
+	harness_assert_trouble(&h, "out of range");
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
 	harness_end(&h);
 }
 
@@ -537,11 +452,11 @@ static void test_starts_without_server(void **state)
 	harness_begin(&h, "valkey", NULL);
 	harness_server_stop(&h.server);
 	harness_open(&h);
-	assert_trouble(&h, "cannot be reached");
-	assert_int_equal(get_one(&h, "a key"), STORE_FAILED);
+	harness_assert_trouble(&h, "cannot be reached");
+	assert_int_equal(harness_get_one(&h, "a key"), STORE_FAILED);
 	harness_server_start(&h.server, h.base, NULL);
-	wait_healthy(&h);
-	assert_int_equal(merge_one(&h, "a key"), STORE_DONE);
+	harness_wait_healthy(&h);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	harness_end(&h);
 }
 
@@ -564,7 +479,7 @@ static void test_bad_targets(void **state)
 	harness_begin(&h, "valkey", "[::1]:1");
 	harness_open(&h);
 	harness_turn_for(&h, 300);
-	assert_trouble(&h, "[::1]:1: ");
+	harness_assert_trouble(&h, "[::1]:1: ");
 	harness_end(&h);
 	harness_begin(&h, "valkey", "127.0.0.1:1");
 	h.options.password_file = "/nonexistent";

@@ -32,6 +32,8 @@ static void good_lines(void **state)
 		"listen policy tcp 127.0.0.1:1 once\n", "listen policy unix /x mode 0600 once\n", "store memory\n", "store rocksdb /var/lib/x\n", "store rocksdb \"/var/lib/with blank\" deadline 1s\n",
 		"store valkey 127.0.0.1:6379 database 3 prefix mx: user greylag password-file /etc/greylag/secret\n",
 		"store valkey [2001:db8::1]:6379\n", "store valkey unix:/run/valkey/socket\n",
+		"store mariadb db.example.org/greylag workers 8 tls-ca /etc/ssl/ca.pem consistent-reads yes\n",
+		"store mariadb unix:/run/mysqld/mysqld.sock/greylag\n", "store MariaDB db1,db2:3307,[::1]/lag\n",
 		"log file /var/log/x level debug passes no\n", "log syslog facility local3\n",
 		"reply text \"wait %s seconds, %r, %w %u 100%%\"\n", "reply defer 451 enhanced-code none\n",
 		"allow client 192.0.2.0/24 2001:db8::/32 10.1\n", "allow client-name .example.org example.net /^mx/i\n",
@@ -77,6 +79,7 @@ static void bad_lines(void **state)
 		{ "greylist delay 5 m\n", "f:1:16: error", "duration" },
 		{ "greylist delay 1500ms\n", "f:1:16: error", "whole seconds" },
 		{ "greylist delay 2d\n", "f:1:16: error", "out of range" },
+		{ "greylist keep 6d\n", "f:1:15: error", "out of range" },	/* RFC 6647 section 5.3 */
 		{ "greylist delay -5m\n", "f:1:16: error", "" },
 		{ "greylist delay 99999999999999999999s\n", "f:1:16: error", "" },
 		{ "greylist delay 12h window 11h\n", "f:1: error", "window must be longer than delay" },
@@ -102,6 +105,9 @@ static void bad_lines(void **state)
 		{ "store rocksdb\n", "f:1:", "second word" },
 		{ "store valkey\n", "f:1:", "second word" },
 		{ "store valkey cache.example.org:6379\n", "f:1:7: error", "" },
+		{ "store mariadb\n", "f:1:", "second word" },
+		{ "store mariadb db.example.org\n", "f:1:7: error", "name of a database" },
+		{ "store workers 0\n", "f:1:15: error", "out of range" },
 		{ "store database 65536\n", "f:1:16: error", "out of range" },
 		{ "store prefix \"a b\"\n", "f:1:14: error", "blanks" },
 		{ "store deadline 1ms\n", "f:1:16: error", "out of range" },
@@ -170,6 +176,19 @@ static void bad_lines(void **state)
 		{ "test \"from 10.1.1.1 server mx\" expect none\n", "f:1:6: error", "does not fit" },
 		{ "test \"from 10.1.1.1 recipients x\" expect none\n", "f:1:6: error", "does not fit" },
 		{ "block text\n", "f:1:", "text" },
+		{ "allow spf pass\n", "f:1:1: error", "no reason to pass" },
+		{ "outgoing spf pass\n", "f:1:1: error", "no reason to pass" },
+		{ "outgoing reverse-name x.example\n", "f:1:10: error", "nobody has confirmed" },
+		{ "defer recipient a@x.example for 1d\n", "f:1:29: error", "for says how long a trap holds" },
+		{ "allow recipient a@x.example first\n", "f:1:29: error", "only a trap" },
+		{ "trap recipient a@x.example for\n", "f:1:31: error", "not a duration" },
+		{ "trap recipient a@x.example for 0\n", "f:1:32: error", "out of range" },
+		{ "block client 192.0.2.1 code \"550\\x00\"\n", "f:1:29: error", "4xx or 5xx" },
+		{ "allow client 192.0.2.1 code 550\n", "f:1:29: error", "code 4xx" },
+		{ "set z dnsbl a.example\ndefer dnsbl set z\n", "f:2:17: error", "takes no set" },
+		{ "identity spf\n", "f:1:10: error", "spf host network" },
+		{ "defer rate 1/25h\n", "f:1:12: error", "24h" },
+		{ "defer listed \xff\n", "f:1:14: error", "the name of a list" },
 	};
 	struct buf findings = buf_heap(100000);
 
@@ -180,6 +199,25 @@ static void bad_lines(void **state)
 			fail_msg("%s -> %s; wanted %s ... %s", rows[i].text, buf_str(&findings), rows[i].place,
 				 rows[i].why);
 	}
+	buf_free(&findings);
+}
+
+/* A rule with too many look-ups leaves nothing behind for the rules after it. */
+static void too_many_lookups(void **state)
+{
+	struct buf findings = buf_heap(10000), text = buf_heap(10000);
+
+	(void)state;
+	for (unsigned line = 0; line < 3; line++) {
+		buf_adds(&text, "defer dnsbl");
+		for (unsigned i = 0; i < 40; i++)
+			buf_addf(&text, " l%u.example", i);
+		buf_adds(&text, " rate 1/1m\n");
+	}
+	assert_null(parse(buf_str(&text), &findings));
+	assert_non_null(strstr(buf_str(&findings), "f:1:7: error: too many"));
+	assert_non_null(strstr(buf_str(&findings), "f:3:7: error: too many"));
+	buf_free(&text);
 	buf_free(&findings);
 }
 
@@ -424,7 +462,7 @@ int main(void)
 		cmocka_unit_test(good_lines), cmocka_unit_test(bad_lines), cmocka_unit_test(several_errors),
 		cmocka_unit_test(every_setting), cmocka_unit_test(values_and_origins),
 		cmocka_unit_test(listeners), cmocka_unit_test(warnings), cmocka_unit_test(lint),
-		cmocka_unit_test(lint_of_many), cmocka_unit_test(rule_tests),
+		cmocka_unit_test(lint_of_many), cmocka_unit_test(too_many_lookups), cmocka_unit_test(rule_tests),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

@@ -56,6 +56,14 @@ static void test_several(void **state)
 	assert_true(patterns_match(p, span_of("abc")));
 	assert_true(patterns_match(p, span_of("xyz")));
 	assert_false(patterns_match(p, span_of("xyzzy")));
+	/* Remembered, and not for longer than it is true. */
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(patterns_match(p, span_of("xyz")));
+		assert_false(patterns_match(p, span_of("xyzzy")));
+	}
+	assert_int_equal(patterns_add(p, span_of("zzy$"), &why), 0);
+	assert_true(patterns_match(p, span_of("xyzzy")));
+	assert_int_equal(patterns_count(p), 22);
 	patterns_free(&p);
 	patterns_free(&p);
 }

@@ -12,15 +12,33 @@ static void a_sliding_window(void **state)
 	(void)state;
 	assert_non_null(r);
 	for (unsigned i = 1; i <= 10; i++)
-		assert_int_equal(rates_count(r, 7, NOW + i, 60), i);
+		assert_int_equal(rates_count(r, 7, NOW + i, 60, 0), i);
 	assert_int_equal(rates_look(r, 7, NOW + 30, 60), 10);
 	assert_int_equal(rates_look(r, 8, NOW + 30, 60), 0);
 	/* Of the window before a share remains, and after two nothing. */
 	assert_int_equal(rates_look(r, 7, NOW + 1 + 90, 60), 5);
-	assert_int_equal(rates_count(r, 7, NOW + 1 + 90, 60), 6);
+	assert_int_equal(rates_count(r, 7, NOW + 1 + 90, 60, 0), 6);
 	assert_int_equal(rates_look(r, 7, NOW + 1 + 300, 60), 0);
 	/* A clock that was set back counts from there. */
-	assert_int_equal(rates_count(r, 7, NOW - 5000, 60), 1);
+	assert_int_equal(rates_count(r, 7, NOW - 5000, 60, 0), 1);
+	rates_free(&r);
+}
+
+static void what_comes_together_is_one(void **state)
+{
+	struct rates *r = rates_new();
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(rates_would(r, 7, NOW + i, 60, 5), 1 + i / 5);
+		assert_int_equal(rates_count(r, 7, NOW + i, 60, 5), 1 + i / 5);
+	}
+	assert_int_equal(rates_would(r, 8, NOW, 60, 5), 1);
+	assert_int_equal(rates_look(r, 8, NOW, 60), 0);
+	/* Not for as long as a clock was set back. */
+	assert_int_equal(rates_count(r, 7, NOW + 15 - 3, 60, 5), 5);
+	assert_int_equal(rates_count(r, 7, NOW - 5000, 60, 5), 1);
+	assert_int_equal(rates_count(r, 7, NOW - 4990, 60, 5), 2);
 	rates_free(&r);
 }
 
@@ -31,8 +49,8 @@ static void a_flood_takes_no_memory(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 300000; i++)
-		assert_true(rates_count(r, check_random(&seed), NOW + i / 1000, 60) >= 1);
-	assert_int_equal(rates_count(r, 0, NOW, 60), 1);
+		assert_true(rates_count(r, check_random(&seed), NOW + i / 1000, 60, 0) >= 1);
+	assert_int_equal(rates_count(r, 0, NOW, 60, 0), 1);
 	rates_free(&r);
 }
 
@@ -61,7 +79,7 @@ static void several_bring_one_mail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_sliding_window), cmocka_unit_test(a_flood_takes_no_memory),
+		cmocka_unit_test(a_sliding_window), cmocka_unit_test(what_comes_together_is_one), cmocka_unit_test(a_flood_takes_no_memory),
 		cmocka_unit_test(several_bring_one_mail),
 	};
 	return cmocka_run_group_tests_name("rates", tests, NULL, NULL);

@@ -45,11 +45,15 @@ static void begin(struct world *w, const char *config)
 	/* Asked without effect, for the configuration that it is answered by. */
 	w->q = engine_inquiry(w->engine);
 	w->q->dry = true;
+	w->q->request.client = (struct netaddr){ 4, { 192, 0, 2, 1 } };
+	w->q->request.stage = STAGE_RCPT;
+	w->q->request.recipient = w->q->request.sender = span_of("a@example.org");
 	engine_ask(w->q, ignore_answer, NULL);
 	for (int i = 0; i < 100 && !w->q->answered; i++)
 		loop_once(w->loop, 10);
 	decision_begin(&w->q->decision);
 	w->q->now = 1800000000;
+	w->q->request.sender = span_of("");
 	w->q->request.recipient = span_of("bob@example.net");
 	w->q->request.has_etrn_domain = true;
 	w->q->decision.verdict = w->q->decision.would = VERDICT_DEFER;
@@ -88,6 +92,11 @@ static void deferrals(void **state)
 		{ "reply defer 451 enhanced-code 4.7.1 text \"%w: %s s, %r, %u, 100%%\" help-url http://x.example/\n",
 		  "action=451 4.7.1 new: 60 s, example.net, http://x.example/, 100%" },
 		{ "reply enhanced-code none text x\n", "action=DEFER_IF_PERMIT x" },
+		{ "reply text \"see https://help.example/%r.html\"\n",
+		  "action=DEFER_IF_PERMIT 4.2.0 see https://help.example/example.net.html" },
+		{ "defer client 0.0.0.0/0 code 452\n", "action=452 4.2.0 Greylisted, please try again in 60 seconds" },
+		{ "continue code 451\ndefer client 0.0.0.0/0 text x\n", "action=451 x" },
+		{ "trap client 0.0.0.0/0 code 550 text x\n", "action=DEFER_IF_PERMIT x" },
 	};
 	struct world w;
 
@@ -102,6 +111,25 @@ static void deferrals(void **state)
 	w.q->request.has_etrn_domain = false;
 	assert_string_equal(reply(&w), "action=DEFER_IF_PERMIT x");
 	end(&w);
+}
+
+static void rejections_of_rules(void **state)
+{
+	static const struct { const char *config, *wanted; } rows[] = {
+		{ "block client 0.0.0.0/0 code 554 text x\n", "action=554 x" },
+		{ "continue code 451\nblock client 0.0.0.0/0\n", "action=REJECT 5.7.1 Access denied" },
+		{ "trap client 0.0.0.0/0 code 550 text x\n", "action=550 x" },
+		{ "defer client 0.0.0.0/0 code 451 text x\n", "action=REJECT x" },	/* as it hammers */
+	};
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		begin(&w, rows[i].config);
+		w.q->decision.verdict = VERDICT_REJECT;
+		assert_string_equal(reply(&w), rows[i].wanted);
+		end(&w);
+	}
 }
 
 static void passes_and_rejections(void **state)
@@ -185,7 +213,7 @@ static void log_lines(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(deferrals), cmocka_unit_test(passes_and_rejections),
+		cmocka_unit_test(deferrals), cmocka_unit_test(rejections_of_rules), cmocka_unit_test(passes_and_rejections),
 		cmocka_unit_test(hostile_recipients), cmocka_unit_test(log_lines),
 	};
 	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
