@@ -101,12 +101,11 @@ static bool scan_take(struct valkey *v, const struct valkey_ask *a, const redisR
 static void scan_finish(struct valkey *v, void *op, enum store_status status)
 {
 	struct valkey_sweep *s = op;
+	bool sound = status == STORE_DONE && v->trusted;
 
-	if (status == STORE_FAILED || !v->trusted)
-		end_sweep(v, false);
-	else if (s->count == 0)
+	if (sound && s->count == 0)
 		go_on(v);
-	else if (valkey_ask_keys(v, &sweeping, s, s->count) == STORE_FAILED)
+	else if (!sound || valkey_ask_keys(v, &sweeping, s, s->count) == STORE_FAILED)
 		end_sweep(v, false);
 }
 
