@@ -11,7 +11,7 @@ enum step triplet_correspondents(struct judging *j)
 		return STEP_ON;
 	if (decision_triplet(&k, j->request, identity_span(&d->identity)) && judging_key(j, KEY_SLOT_TRIPLET, &k))
 		return STEP_ON;
-	return judging_verdict(j, VERDICT_PASS, REASON_MALFORMED);
+	return judging_verdict(j, j->policy->on_malformed, REASON_MALFORMED);
 }
 
 /* A fresh record's retry is due after the delay; a live one's attempt adds one to its count. */
