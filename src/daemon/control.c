@@ -320,3 +320,18 @@ json_t *control_time(int64_t t)
 		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
 	return json_string(text);
 }
+
+static void resume_scan(void *scan)
+{
+	recordscan_resume(scan);
+}
+
+enum recordscan_next control_next_page(struct control_conn *c, struct recordscan *s)
+{
+	if (control_gone(c))
+		return RECORDSCAN_STOP;
+	if (!control_full(c))
+		return RECORDSCAN_GO;
+	control_wait(c, resume_scan, s);
+	return RECORDSCAN_WAIT;
+}

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "daemon/control.h"
+#include "daemon/recordscan.h"
 
 /* A command reads its arguments, sends rows, and ends with control_end or
  * control_error, at once or later. Until then its connection's memory stays. */
@@ -31,6 +32,9 @@ void control_error(struct control_conn *c, const char *format, ...) __attribute_
 bool control_gone(const struct control_conn *c);
 /* Enough is unsent for now: a long command should call control_wait and return. */
 bool control_full(const struct control_conn *c);
+/* What a walk over all records does before each page: it stops for a peer that has gone, and
+ * waits for one that reads slowly. */
+enum recordscan_next control_next_page(struct control_conn *c, struct recordscan *s);
 /* Calls resume(job) once when there is room again, or the peer has gone. */
 void control_wait(struct control_conn *c, void (*resume)(void *job), void *job);
 

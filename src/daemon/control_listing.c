@@ -164,21 +164,9 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	return false;
 }
 
-static void resume(void *job)
-{
-	recordscan_resume(job);
-}
-
 static enum recordscan_next next_page(struct recordscan *s)
 {
-	struct job *j = job_of(s);
-
-	if (control_gone(j->conn))
-		return RECORDSCAN_STOP;
-	if (!control_full(j->conn))
-		return RECORDSCAN_GO;
-	control_wait(j->conn, resume, j);
-	return RECORDSCAN_WAIT;
+	return control_next_page(job_of(s)->conn, s);
 }
 
 static void walk_clients(struct job *j)

@@ -134,9 +134,12 @@ def postfix_null_sender(t):
 @test
 def postfix_authenticated(t):
     d, m, p = behind_postfix(t)
-    (reply,), end = send(p, "alice@example.org", "bob@example.net", login="alice")
+    (reply,), end = send(p, "alice@example.net", "bob@example.net", login="alice")
     equal((reply[0], end[0]), (250, 250))
     wait_for(lambda: "reason=authenticated" in d.logged(), "because of that")
+    (reply,), end = send(p, "bob@example.net", "alice@example.net", address="203.0.113.77")
+    equal((reply[0], end[0]), (250, 250), "the answer is not delayed")
+    wait_for(lambda: "reason=correspondent" in d.logged(), "since they write to each other")
 
 
 @test

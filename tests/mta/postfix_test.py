@@ -121,6 +121,12 @@ def authenticated_client(t):
     replies, end = send(p, "me@example.net", "bob@example.net", login="me")
     equal(end and end[0], 250, f"{replies}")
     wait_for(lambda: "reason=authenticated" in d.logged(), "the reason")
+    # Whom we write to may answer at once, from wherever; others may not.
+    replies, end = send(p, "bob@example.net", "me@example.net", address="203.0.113.77")
+    equal(end and end[0], 250, f"the answer: {replies}")
+    wait_for(lambda: "reason=correspondent" in d.logged(), "its reason")
+    replies, _ = send(p, "bob@example.net", "carol@example.net", address="203.0.113.77")
+    deferred(replies[0], "to somebody else")
 
 
 @test
