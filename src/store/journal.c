@@ -300,6 +300,9 @@ void journal_free(struct journal **journal)
 
 	if (!j)
 		return;
+	if (j->waiting && !j->file)
+		log_msg(LOG_LEVEL_WARNING, "store: %llu records that could not be stored are lost; `store journal FILE` would keep them",
+			(unsigned long long)j->waiting);
 	journalfile_close(&j->file);
 	later_free(&j->table);
 	free(j);

@@ -3,7 +3,7 @@
 
 #include <signal.h>
 
-#define DEADLINE_MS 300
+#define DEADLINE_MS 500
 
 static void begin(struct harness *h, struct topology *t)
 {

@@ -13,6 +13,10 @@
 #include <unistd.h>
 
 #define AWAIT_MS 30000
+#define FAILOVER_MS 1500	/* of silence; less, and a busy machine looks like a dead server */
+#define NEVER_MS 60000
+
+static unsigned failover_ms = FAILOVER_MS;
 
 static struct sockaddr_in at_port(unsigned port)
 {
@@ -200,8 +204,8 @@ static void configure_sentinel(struct topology *t, const char *password)
 {
 	FILE *f = configure(t, true);
 
-	fprintf(f, "sentinel monitor mx 127.0.0.1 %u 2\nsentinel down-after-milliseconds mx 600\n"
-		"sentinel failover-timeout mx 3000\n", t->servers[0].port);
+	fprintf(f, "sentinel monitor mx 127.0.0.1 %u 2\nsentinel down-after-milliseconds mx %u\n"
+		"sentinel failover-timeout mx 3000\n", t->servers[0].port, failover_ms);
 	if (password)
 		fprintf(f, "sentinel auth-pass mx %s\nrequirepass %s\nsentinel sentinel-pass %s\n", password, password, password);
 	fclose(f);
@@ -272,8 +276,8 @@ void topology_cluster(struct topology *t)
 	begin(t);
 	for (unsigned i = 0; i < 6; i++) {
 		FILE *f = configure(t, false);
-		fprintf(f, "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 1000\n"
-			"cluster-port %u\ncluster-replica-validity-factor 0\n", t->servers[i].bus);
+		fprintf(f, "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout %u\n"
+			"cluster-port %u\ncluster-replica-validity-factor 0\n", failover_ms, t->servers[i].bus);
 		fclose(f);
 		topology_start(t, i);
 	}
@@ -300,10 +304,12 @@ const char *topology_shared(const char *driver)
 
 	if (!shared[0].count && !shared[1].count)
 		atexit(end_shared);
+	failover_ms = NEVER_MS;
 	if (!t->count && cluster)
 		topology_cluster(t);
 	else if (!t->count)
 		topology_sentinels(t, NULL);
+	failover_ms = FAILOVER_MS;
 	for (unsigned i = 0; i < 3; i++)
 		topology_ask(t, i, "FLUSHALL");
 	return t->target;
