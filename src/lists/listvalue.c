@@ -103,7 +103,7 @@ static int read_domain(struct span text, struct buf *out, struct buf *why)
 	struct span name = without_final_dot(text);
 	struct netprefix p;
 
-	if (!nameset_name(name) || netprefix_parse(name, &p))
+	if (!nameset_name(name) || ends_with_dot(name) || netprefix_parse(name, &p))
 		return refuse(why, text, "is no domain (letters beyond ASCII are written as xn--...)");
 	buf_addlower(out, name);
 	return 1;

@@ -15,7 +15,7 @@ static void judge(const struct greylistd_command *c)
 
 	facts_begin(&f);
 	decision_begin(&d);
-	f.have = FACT_RULING | FACT_TRANSACTION | FACTS_STORED;
+	f.have = FACT_RULING | FACT_TRANSACTION | FACT_AROUND | FACT_SPF | FACTS_STORED;
 	if (decide(&policy, &c->request, &f, 1800000000, &d) != 0)
 		abort();
 	greylistdproto_answer(&out, c, greylistdproto_list(d.verdict));

@@ -24,7 +24,7 @@ static void normal_forms(void **state)
 		{ LIST_DOMAIN, "Example.COM.", "example.com" }, { LIST_DOMAIN, "_spf.example.com", "_spf.example.com" },
 		{ LIST_DOMAIN, "", NULL }, { LIST_DOMAIN, ".", NULL }, { LIST_DOMAIN, ".example.com", NULL },
 		{ LIST_DOMAIN, "*.example.com", NULL }, { LIST_DOMAIN, "=example.com", NULL }, { LIST_DOMAIN, "@example.com", NULL },
-		{ LIST_DOMAIN, "192.0.2.1", NULL }, { LIST_DOMAIN, "2001:db8::1", NULL }, { LIST_DOMAIN, "a..b", NULL },
+		{ LIST_DOMAIN, "192.0.2.1", NULL }, { LIST_DOMAIN, "2001:db8::1", NULL }, { LIST_DOMAIN, "a..b", NULL }, { LIST_DOMAIN, "a.b..", NULL },
 		{ LIST_DOMAIN, "\xc3\xa4.example", NULL }, { LIST_DOMAIN, "a b", NULL }, { LIST_DOMAIN, "a<b", NULL },
 	};
 
