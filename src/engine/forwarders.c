@@ -5,18 +5,25 @@
 #define SETS 256
 #define WAYS 4
 #define BITS 256
+#define IDLE_S 60		/* who was here since then does not make room for another */
 #define SIBLINGS_MOST 3		/* so many machines of one organisation: a provider's pool */
 
 struct candidate {
-	uint64_t hash;			/* of the client; 0: unused */
 	uint64_t org;			/* of its organisation; 0: it has none */
-	int64_t last;
 	bool told;
+	unsigned set;			/* bits of `seen` that are */
 	uint8_t seen[BITS / 8];		/* a bit for a hash of each sender's domain: linear counting */
 	struct forwarder f;
 };
 
+/* Stands apart, so that to look for a client touches one line of memory. */
+struct place {
+	uint64_t hash;			/* of the client; 0: unused */
+	int64_t last;
+};
+
 struct forwarders {
+	struct place places[SETS][WAYS];
 	struct candidate sets[SETS][WAYS];
 };
 
@@ -31,38 +38,42 @@ void forwarders_free(struct forwarders **f)
 	*f = NULL;
 }
 
-static unsigned estimate(const uint8_t seen[BITS / 8])
+static unsigned estimate(unsigned set)
 {
-	unsigned unset = 0;
-
-	for (unsigned i = 0; i < BITS; i++)
-		unset += !(seen[i / 8] & 1u << (i % 8));
-	return unset ? (unsigned)(-(double)BITS * log((double)unset / BITS) + 0.5) : BITS * 6;
+	return set < BITS ? (unsigned)(-(double)BITS * log((double)(BITS - set) / BITS) + 0.5) : BITS * 6;
 }
 
+/* NULL when there is no room: then others are busier. */
 static struct candidate *find_or_make(struct forwarders *f, const struct request *r, int64_t now)
 {
 	uint64_t hash = span_hash(span_make((const char *)r->client.bytes, sizeof r->client.bytes), r->client.family) | 1;
-	struct candidate *set = f->sets[(hash >> 1) % SETS], *oldest = &set[0];
+	struct place *places = f->places[(hash >> 1) % SETS];
+	unsigned oldest = 0;
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (set[i].hash == hash)
-			return &set[i];
-		if (set[i].hash == 0 || (oldest->hash && set[i].last < oldest->last))
-			oldest = &set[i];
+		if (places[i].hash == hash) {
+			places[i].last = now;
+			return &f->sets[(hash >> 1) % SETS][i];
+		}
+		if (places[i].hash == 0 || (places[oldest].hash && places[i].last < places[oldest].last))
+			oldest = i;
 	}
-	*oldest = (struct candidate){ .hash = hash, .org = r->client_org.n ? span_hash(r->client_org, 0) : 0,
-				      .f = { .client = r->client, .since = now } };
-	struct buf name = BUF_ON(oldest->f.name);
+	if (places[oldest].hash && now - places[oldest].last < IDLE_S && now >= places[oldest].last)
+		return NULL;
+	struct candidate *c = &f->sets[(hash >> 1) % SETS][oldest];
+	places[oldest] = (struct place){ hash, now };
+	*c = (struct candidate){ .org = r->client_org.n ? span_hash(r->client_org, 0) : 0,
+				 .f = { .client = r->client, .since = now } };
+	struct buf name = BUF_ON(c->f.name);
 	buf_addsafe(&name, r->client_name, FORWARDER_NAME - 8);
-	return oldest;
+	return c;
 }
 
 static bool is_one(const struct forwarders *f, const struct candidate *c)
 {
 	unsigned siblings = 0;
 
-	if (c->hash == 0 || c->f.domains < FORWARDER_DOMAINS)
+	if (c->f.domains < FORWARDER_DOMAINS)
 		return false;
 	for (unsigned i = 0; c->org && i < SETS * WAYS; i++) {
 		const struct candidate *other = &f->sets[i / WAYS][i % WAYS];
@@ -78,14 +89,16 @@ bool forwarders_note(struct forwarders *f, const struct request *r, int64_t now,
 	if (domain.n == 0 || r->client.family == 0)
 		return false;
 	struct candidate *c = find_or_make(f, r, now);
-	c->last = now;
+	if (!c)
+		return false;
 	c->f.mails++;
 	uint64_t bit = span_hash(domain, 0) % BITS;
 	uint8_t mask = (uint8_t)(1u << (bit % 8));
 	if (c->seen[bit / 8] & mask)
 		return false;
 	c->seen[bit / 8] |= mask;
-	c->f.domains = estimate(c->seen);
+	/* Of few the bits are as good a count. */
+	c->f.domains = ++c->set < FORWARDER_DOMAINS / 2 ? c->set : estimate(c->set);
 	if (c->told || !is_one(f, c))
 		return false;
 	c->told = true;
