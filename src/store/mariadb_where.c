@@ -1,17 +1,7 @@
 #include "store/mariadb_where.h"
 
 #include "base/log.h"
-
-static bool copy(char *to, size_t size, const char *from)
-{
-	size_t n = from ? strlen(from) : 0;
-
-	if (n >= size)
-		return false;
-	memcpy(to, from ? from : "", n);
-	to[n] = '\0';
-	return true;
-}
+#include "store/driver.h"
 
 int mariadb_where_read(struct mariadb_where *w, const struct store_options *options, struct buf *why)
 {
@@ -21,9 +11,9 @@ int mariadb_where_read(struct mariadb_where *w, const struct store_options *opti
 	*w = (struct mariadb_where){ .consistent_reads = options->consistent_reads };
 	if (dbtarget_parse(span_of(options->target), &w->target, &reason) != 0)
 		return buf_fail(why, "store mariadb: %s", buf_str(&reason));
-	if (!copy(w->user, sizeof w->user, options->user) ||
-	    !copy(w->password_file, sizeof w->password_file, options->password_file) ||
-	    !copy(w->tls_ca, sizeof w->tls_ca, options->tls_ca))
+	if (!store_text(w->user, sizeof w->user, options->user) ||
+	    !store_text(w->password_file, sizeof w->password_file, options->password_file) ||
+	    !store_text(w->tls_ca, sizeof w->tls_ca, options->tls_ca))
 		return buf_fail(why, "store mariadb: user, password-file or tls-ca is too long");
 	if (secret_read(w->password_file, w->password, &reason) != 0)
 		return buf_fail(why, "store mariadb: %s", buf_str(&reason));

@@ -320,6 +320,17 @@ void store_done_merge(struct store *s, struct store_merge *op, enum store_status
 	op->done(op, status);
 }
 
+bool store_text(char *to, size_t size, const char *option)
+{
+	size_t n = option ? strlen(option) : 0;
+
+	if (n >= size)
+		return false;
+	memcpy(to, option ? option : "", n);
+	to[n] = '\0';
+	return true;
+}
+
 bool store_ready(const struct store *s)
 {
 	return s->driver->ops->ready(s->driver);

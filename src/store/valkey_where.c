@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include "store/driver.h"
+
 void valkey_server_set(struct valkey_server *s, const struct endpoint *e)
 {
 	*s = (struct valkey_server){ .endpoint = *e };
@@ -51,17 +53,6 @@ int valkey_where_password(struct valkey_where *w, struct buf *why)
 	return buf_fail(why, "store valkey: %s", buf_str(&reason));
 }
 
-static bool copy(char *to, size_t size, const char *from)
-{
-	size_t n = from ? strlen(from) : 0;
-
-	if (n >= size)
-		return false;
-	memcpy(to, from ? from : "", n);
-	to[n] = '\0';
-	return true;
-}
-
 int valkey_where_read(struct valkey_where *w, const struct store_options *options, struct buf *why)
 {
 	char text[300];
@@ -73,9 +64,9 @@ int valkey_where_read(struct valkey_where *w, const struct store_options *option
 	w->database = options->database;
 	if (w->target.kind == KVTARGET_CLUSTER && w->database)
 		return buf_fail(why, "store valkey: a cluster has only the database 0");
-	if (!copy(w->user, sizeof w->user, options->user) ||
-	    !copy(w->password_file, sizeof w->password_file, options->password_file) ||
-	    !copy(w->prefix_text, sizeof w->prefix_text, options->prefix))
+	if (!store_text(w->user, sizeof w->user, options->user) ||
+	    !store_text(w->password_file, sizeof w->password_file, options->password_file) ||
+	    !store_text(w->prefix_text, sizeof w->prefix_text, options->prefix))
 		return buf_fail(why, "store valkey: user, password-file or prefix is too long");
 	w->prefix = span_of(w->prefix_text);
 	if (w->user[0] && !w->password_file[0])

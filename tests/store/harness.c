@@ -475,3 +475,12 @@ struct record harness_random_record(uint64_t *seed)
 		.strikes = (uint32_t)random_value(seed, UINT16_MAX),
 	};
 }
+
+void harness_password_file(const struct harness *h, char path[128], const char *password)
+{
+	snprintf(path, 128, "%s/password", h->base);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fprintf(f, "%s\n", password);
+	fclose(f);
+}

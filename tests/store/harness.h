@@ -129,6 +129,8 @@ struct record harness_attempt(int64_t seen);
 void harness_triplet(struct key *k, const char *identity, unsigned n);
 void harness_wait_census(struct harness *h);
 
+/* Writes the password into a file of this test; path becomes its name. */
+void harness_password_file(const struct harness *h, char path[128], const char *password);
 void harness_assert_record(const struct record *a, const struct record *b);
 uint64_t harness_random(uint64_t *state);
 /* Of values that a store can hold. */

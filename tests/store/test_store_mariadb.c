@@ -473,15 +473,6 @@ static void test_disk_full(void **state)
 
 /* --- Opening --------------------------------------------------------------- */
 
-static void write_password(const struct harness *h, char path[128], const char *password)
-{
-	snprintf(path, 128, "%s/password", h->base);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fprintf(f, "%s\n", password);
-	fclose(f);
-}
-
 static void test_password(void **state)
 {
 	struct harness h;
@@ -491,7 +482,7 @@ static void test_password(void **state)
 	harness_begin(&h, "mariadb", NULL);
 	harness_mariadb_ask("CREATE OR REPLACE USER lag@localhost IDENTIFIED BY 'open sesame'");
 	ask_in(&h, "GRANT SELECT, INSERT, UPDATE, DELETE ON * TO lag@localhost");
-	write_password(&h, path, "close sesame");
+	harness_password_file(&h, path, "close sesame");
 	h.options.deadline_ms = DEADLINE_MS;
 	h.options.user = "lag";
 	h.options.password_file = path;
@@ -499,7 +490,7 @@ static void test_password(void **state)
 	harness_assert_trouble(&h, "Access denied");
 	assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
 	/* The right one is found without a restart. */
-	write_password(&h, path, "open sesame");
+	harness_password_file(&h, path, "open sesame");
 	harness_wait_healthy(&h);
 	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	/* What the manual says that it needs is enough for all else, too. */

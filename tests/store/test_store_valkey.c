@@ -384,15 +384,6 @@ static void test_bounded(void **state)
 
 /* --- Opening --------------------------------------------------------------- */
 
-static void write_password(const struct harness *h, char path[128], const char *password)
-{
-	snprintf(path, 128, "%s/password", h->base);
-	FILE *f = fopen(path, "w");
-	assert_non_null(f);
-	fprintf(f, "%s\n", password);
-	fclose(f);
-}
-
 static void test_password(void **state)
 {
 	struct harness h;
@@ -404,13 +395,13 @@ static void test_password(void **state)
 	harness_server_start(&h.server, h.base, "open sesame");
 	snprintf(target, sizeof target, "unix:%s/socket", h.base);
 	h.options.target = target;
-	write_password(&h, path, "close sesame");
+	harness_password_file(&h, path, "close sesame");
 	h.options.password_file = path;
 	harness_open(&h);
 	harness_assert_trouble(&h, "WRONGPASS");
 	assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
 	/* The right one is found without a restart. */
-	write_password(&h, path, "open sesame");
+	harness_password_file(&h, path, "open sesame");
 	harness_wait_healthy(&h);
 	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);
 	harness_close(&h);
