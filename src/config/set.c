@@ -1,17 +1,8 @@
 /* set NAME CONDITION VALUE... */
 #include "config/suggest.h"
 #include "config/values.h"
+#include "core/listkey.h"
 #include "lists/ruleset_build.h"
-
-#define SET_NAME_MAX 64
-
-static bool good_name(struct span name)
-{
-	for (size_t i = 0; i < name.n; i++)
-		if (!ascii_alpha(name.p[i]) && !ascii_digit(name.p[i]) && name.p[i] != '-' && name.p[i] != '_')
-			return false;
-	return name.n > 0 && name.n <= SET_NAME_MAX;
-}
 
 static const struct condition_kind *read_kind(struct parse *p)
 {
@@ -33,7 +24,8 @@ void parse_set(struct parse *p)
 	struct span name = parse_word(p, 1);
 	unsigned at = 3;
 
-	if (!good_name(name)) {
+	/* As living lists have it. */
+	if (!list_word_valid(name)) {
 		parse_error(p, 1, "the name of a set has letters, digits, '-' and '_', at most 64");
 		return;
 	}

@@ -1,6 +1,7 @@
 #include "lists/lookup.h"
 
 #include "base/value.h"
+#include "core/listkey.h"
 
 const char *lookup_kind_word(enum lookup_kind kind)
 {
@@ -13,14 +14,6 @@ const char *lookup_kind_word(enum lookup_kind kind)
 	case LOOKUP_LISTED: return "listed";
 	}
 	return "?";
-}
-
-bool lookup_list_name(struct span name)
-{
-	for (size_t i = 0; i < name.n; i++)
-		if (!ascii_alpha(name.p[i]) && !ascii_digit(name.p[i]) && name.p[i] != '-' && name.p[i] != '_')
-			return false;
-	return name.n > 0 && name.n <= 64;
 }
 
 static int read_spf(struct lookup *l, struct span value, struct buf *why)
@@ -69,7 +62,7 @@ int lookup_parse(struct lookup *out, enum lookup_kind kind, struct span value, s
 		status = read_rate(out, value, why);
 		break;
 	case LOOKUP_LISTED:
-		if (!lookup_list_name(value))
+		if (!list_word_valid(value))
 			status = buf_fail(why, "the name of a list has letters, digits, '-' and '_', at most 64");
 		break;
 	}

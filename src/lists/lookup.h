@@ -41,9 +41,6 @@ static inline bool lookup_asks_dnslist(const struct lookup *l)
 /* True when one answer serves both. */
 bool lookup_same(const struct lookup *a, const struct lookup *b);
 
-/* Letters, digits, '-' and '_', at most 64: the name of a set or a living list. */
-bool lookup_list_name(struct span name);
-
 /* What has been found out for one request; index as in struct lookup. */
 struct lookup_answers {
 	uint64_t known;			/* a bit for each index */
