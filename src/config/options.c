@@ -67,7 +67,7 @@ static const struct option options[] = {
 	{ "on-hammering", NULL, OPTION_WORD, FIELD(on_hammering), .initial = "defer", .values = "defer | block", .words = refusals,
 	  .doc = "How a client is refused that hammers." },
 	{ "penalty", "trap-hold", OPTION_SECONDS, FIELD(penalty_trap_hold_s), .initial = "24h", .values = "1m..30d", .least = 60, .most = 30 * DAY,
-	  .doc = "How long a client is held that wrote to a trap. Each further offence of a client, of whatever kind, doubles its hold, up to 32 times." },
+	  .doc = "How long a client is held that wrote to a trap. Each further offence of a client, of whatever kind, doubles its hold, up to 32 times; offences within a minute are one." },
 	{ "penalty", "spare", OPTION_NUMBER, FIELD(penalty_spare), .initial = "100", .values = "1.. | 0", .least = 1, .most = INT64_MAX, .or_zero = true,
 	  .doc = "No client of an organisation is held that is trusted for a week and had so many mails passed; each strike asks for as "
 		 "many more. 0: nobody is spared." },
