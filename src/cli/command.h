@@ -17,6 +17,9 @@ struct arguments {
 	const char *duration, *until, *comment, *file, *format;
 	const char *expiring;		/* "" without a duration */
 	bool shorten;
+	/* report: */
+	bool from_log, skip_dynamic;
+	const char *since, *after, *tries, *match, *skip, *mail_size, *top;
 	int count;			/* words after the command */
 	char **words;
 };
@@ -32,6 +35,7 @@ command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_expect, cmd_unlist;	/
 command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
+command_fn cmd_report;					/* cmd_report.c: opens a client when it needs one, c is NULL */
 command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 

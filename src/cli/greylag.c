@@ -35,6 +35,9 @@ static const struct command {
 	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
 	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
 	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
+	{ "report", "[--since 7d] [--format text|json|csv|html] [--top N] [--after 12h] [--tries N] [--skip-dynamic]\n"
+	  "    [--match PATTERN] [--skip PATTERN] [--mail-size 30K] [--from-log FILE|- ...]",
+	  "what greylisting did, and whose mail never came back", 0, INT_MAX, cmd_report },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
@@ -169,6 +172,11 @@ static const struct option options[] = {
 	{ "expiring", optional_argument, NULL, 'E' },
 	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
 	{ "days", required_argument, NULL, 'Y' },
+	{ "since", required_argument, NULL, 'B' }, { "after", required_argument, NULL, 'A' },
+	{ "tries", required_argument, NULL, 'R' }, { "skip-dynamic", no_argument, NULL, 'y' },
+	{ "match", required_argument, NULL, 'M' }, { "skip", required_argument, NULL, 'X' },
+	{ "mail-size", required_argument, NULL, 'Z' }, { "top", required_argument, NULL, 'N' },
+	{ "from-log", no_argument, NULL, 'L' },
 	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
@@ -212,6 +220,15 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'p': a->print = true; break;
 		case 'T': a->trusted = optarg; break;
 		case 'Y': a->days = optarg; break;
+		case 'B': a->since = optarg; break;
+		case 'A': a->after = optarg; break;
+		case 'R': a->tries = optarg; break;
+		case 'y': a->skip_dynamic = true; break;
+		case 'M': a->match = optarg; break;
+		case 'X': a->skip = optarg; break;
+		case 'Z': a->mail_size = optarg; break;
+		case 'N': a->top = optarg; break;
+		case 'L': a->from_log = true; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}
@@ -222,7 +239,8 @@ static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
 
-	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store)
+	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_report ||
+	    command->run == cmd_store)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 

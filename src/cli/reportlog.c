@@ -1,0 +1,7 @@
+#include "cli/reportlog.h"
+
+int reportlog_read(struct report *r, char **files, int count)
+{
+	(void)r; (void)files; (void)count;
+	return 0;
+}
