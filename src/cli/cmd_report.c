@@ -9,6 +9,7 @@
 
 #define DAY ((int64_t)86400)
 #define SINCE "7d"
+#define SINCE_LOG "400d"	/* logs are as long as they are */
 #define SINCE_MAX (3650 * DAY)
 #define AFTER "12h"
 #define MAIL_SIZE "30K"
@@ -60,7 +61,7 @@ static int read_options(const struct arguments *a, struct report_options *o)
 	int64_t length;
 	int status;
 
-	if ((status = read_duration("--since", a->since, SINCE, &length)) != STATUS_OK ||
+	if ((status = read_duration("--since", a->since, a->from_log ? SINCE_LOG : SINCE, &length)) != STATUS_OK ||
 	    (status = read_duration("--after", a->after, AFTER, &o->after_s)) != STATUS_OK ||
 	    (status = read_number("--tries", a->tries, "1", INT64_MAX, &o->tries)) != STATUS_OK ||
 	    (status = read_number("--top", a->top, TOP, REPORT_TOPS_MAX, &top)) != STATUS_OK)

@@ -209,17 +209,25 @@ void report_triplet(struct report *r, const struct report_triplet *t)
 		take_pending(r, t);
 }
 
+static bool is_empty(const struct report_slot *s)
+{
+	for (unsigned v = 0; v < VERDICT_COUNT; v++)
+		if (s->verdicts[v])
+			return false;
+	return true;
+}
+
 void report_finish(struct report *r)
 {
 	end_source(r);
 	qsort(r->lost, r->lost_kept, sizeof *r->lost, likeliest_first);
 	if (r->lost_kept > REPORT_LOST_MAX)
 		r->lost_kept = REPORT_LOST_MAX;
-	for (bool empty = true; empty && r->first_slot + 1 < r->slot_count;) {
-		for (unsigned v = 0; v < VERDICT_COUNT; v++)
-			empty = empty && r->slots[r->first_slot].verdicts[v] == 0;
-		r->first_slot += empty;
-	}
+	while (r->first_slot + 1 < r->slot_count && is_empty(&r->slots[r->first_slot]))
+		r->first_slot++;
+	/* Where logs end says nothing of today. */
+	while (r->options.from_log && r->slot_count > r->first_slot + 1 && is_empty(&r->slots[r->slot_count - 1]))
+		r->slot_count--;
 }
 
 /* --- Sums -------------------------------------------------------------------------------------- */

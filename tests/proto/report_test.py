@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """greylag report and greylag top: what they say of real mail, in every format."""
 import csv
+import gzip
 import html.parser
 import io
 import json
@@ -154,6 +155,82 @@ def csv_is_one_safe_table(t):
     equal(len(lost), 6 + len(HOSTILE))
     equal(lost[0]["source"], "lost.example")
     check(any(r["sender"].startswith("'=cmd") for r in lost), "quoted")
+
+
+def log_report(t, text, *words, status=0):
+    path = t.folder / "maillog"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    r = subprocess.run([t.args.greylag, "report", "--from-log", str(path), *words], capture_output=True, text=True, timeout=LIMIT,
+                       env={**os.environ, "TZ": "UTC"})
+    equal(r.returncode, status, r.stderr)
+    return r.stdout
+
+
+def postfix_log(minutes):
+    """A day on which postgrey's Postfix deferred: minutes is when whose mail came, and whether it was taken."""
+    lines, at = [], time.time() - 86400
+    for i, (minute, name, address, sender, recipient, taken) in enumerate(minutes):
+        stamp = time.strftime("%b %e %H:%M:%S", time.gmtime(at + minute * 60)) + " mx postfix/"
+        if taken:
+            lines += [f"{stamp}smtpd[1]: {i:010X}: client={name}[{address}]", f"{stamp}qmgr[2]: {i:010X}: from=<{sender}>, size=9, nrcpt=1",
+                      f"{stamp}local[3]: {i:010X}: to=<{recipient}>, relay=local, delay=1, dsn=2.0.0, status=sent (delivered)"]
+        else:
+            lines.append(f"{stamp}smtpd[1]: NOQUEUE: reject: RCPT from {name}[{address}]: 450 4.2.0 <{recipient}>: Recipient address rejected: "
+                         f"Greylisted, see http://postgrey.example/help; from=<{sender}> to=<{recipient}> proto=ESMTP helo=<{name}>")
+    return "\n".join(lines) + "\n"
+
+
+@test
+def from_a_log_of_another_greylister(t):
+    text = postfix_log([
+        (0, "mx1.good.example", "192.0.2.1", "a@good.example", "b@here.example", False),
+        (3, "mx1.good.example", "192.0.2.1", "a@good.example", "b@here.example", False),
+        # Its retry comes from another address of the same organisation.
+        (7, "mx2.good.example", "198.51.100.1", "a@good.example", "b@here.example", True),
+        (9, "mx2.good.example", "198.51.100.1", "a@good.example", "b@here.example", True),
+        (10, "mail.lost.example", "203.0.113.1", "boss@lost.example", "b@here.example", False),
+        (30, "mail.lost.example", "203.0.113.1", "boss@lost.example", "b@here.example", False),
+        (11, "unknown", "10.9.8.7", "spam@spam.example", "b@here.example", False),
+        (12, "dsl-10-9-7-7.dyn.example", "10.9.7.7", "spam@spam.example", "b@here.example", False),
+    ])
+    r = json.loads(log_report(t, text, "--json"))
+    counts = {(v["verdict"], v["reason"]): v["count"] for v in r["verdicts"]}
+    equal(counts, {("defer", "new"): 4, ("defer", "early"): 2, ("pass", "retried"): 1, ("pass", "known"): 1})
+    equal((r["from"], r["delays"]["count"], r["delays"]["total_s"]), ("log", 1, 420))
+    equal([row["source"] for row in r["lost"]], ["lost.example", "10.9.8.0/24", "10.9.7.0/24"] if r["lost"][1]["source"] == "10.9.8.0/24"
+          else ["lost.example", "10.9.7.0/24", "10.9.8.0/24"])
+    equal((r["lost"][0]["tries"], r["lost"][0]["score"]), (2, 7))
+    equal((r["systems_retried"], r["systems_silent"]), (1, 3))
+    equal([row["source"] for row in json.loads(log_report(t, text, "--json", "--skip-dynamic"))["lost"]], ["lost.example"])
+    for format in ("text", "csv", "html"):
+        check("lost.example" in log_report(t, text, "--format", format), format)
+
+
+@test
+def from_the_log_of_greylagd(t):
+    d = filled(t)
+    equal(d.stop(), 0)
+    r = json.loads(log_report(t, d.log.read_bytes(), "--json", "--after", "1s", "--top", "100"))
+    counts = {(v["verdict"], v["reason"]): v["count"] for v in r["verdicts"]}
+    strangers = 6 + 2 + len(HOSTILE)
+    equal(counts["defer", "new"], strangers + 1, "the trap's too")
+    equal(counts["pass", "retried"], 3)
+    equal(r["lost"][0]["source"], "lost.example")
+
+
+@test
+def logs_that_are_broken(t):
+    for text in (b"", b"\n\n", b"\0\xff" * 5000, b"Nov 21 09:00:05 mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from", b"x" * 100000):
+        r = json.loads(log_report(t, text, "--json"))
+        equal(r["verdicts"], [])
+    hostile = postfix_log([(0, "unknown", "192.0.2.1", sender, "b@here.example", False)
+                           for sender in HOSTILE if isinstance(sender, str) and ">" not in sender])
+    for row in csv.reader(io.StringIO(log_report(t, hostile, "--format", "csv", "--top", "100"), newline="")):
+        check(all(not field or field[0] not in "=+-@" for field in row), row)
+    equal(subprocess.run([t.args.greylag, "report", "--from-log", str(t.folder / "none")], capture_output=True).returncode, 75)
+    gone = t.folder / "cut.gz"
+    gone.write_bytes(gzip.compress(hostile.encode() * 50)[:200])
+    equal(subprocess.run([t.args.greylag, "report", "--from-log", str(gone)], capture_output=True).returncode, 75)
 
 
 def on_terminal(t, d, words, **environment):
