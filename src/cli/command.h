@@ -36,6 +36,7 @@ command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
 command_fn cmd_report;					/* cmd_report.c: opens a client when it needs one, c is NULL */
+command_fn cmd_top;					/* cmd_top.c: opens clients itself, c is NULL */
 command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 

@@ -38,6 +38,7 @@ static const struct command {
 	{ "report", "[--since 7d] [--format text|json|csv|html] [--top N] [--after 12h] [--tries N] [--skip-dynamic]\n"
 	  "    [--match PATTERN] [--skip PATTERN] [--mail-size 30K] [--from-log FILE|- ...]",
 	  "what greylisting did, and whose mail never came back", 0, INT_MAX, cmd_report },
+	{ "top", "[SECONDS]", "what the daemon does, live", 0, 1, cmd_top },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
@@ -240,7 +241,7 @@ static int run(const struct command *command, const struct arguments *a)
 	struct client client;
 
 	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_report ||
-	    command->run == cmd_store)
+	    command->run == cmd_top || command->run == cmd_store)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 

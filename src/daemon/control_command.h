@@ -18,7 +18,7 @@ control_fn control_list_add, control_list_remove;				/* control_lists.c */
 control_fn control_lists;							/* control_listing.c */
 control_fn control_backup;							/* control_backup.c */
 control_fn control_learn;							/* control_learn.c */
-control_fn control_history;							/* control_history.c */
+control_fn control_history, control_recent;					/* control_history.c */
 
 struct server *control_server(const struct control_conn *c);
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """greylag report and greylag top: what they say of real mail, in every format."""
+import codecs
 import csv
+import fcntl
 import gzip
 import html.parser
 import io
@@ -9,12 +11,16 @@ import os
 import pathlib
 import pty
 import re
+import signal
+import struct
 import subprocess
 import sys
+import termios
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Asker, Tests, check, equal
+from harness import LIMIT, Asker, Tests, ask_once, check, equal, wait_for
 
 test = Tests(__doc__)
 CONFIG = "greylist delay 0\ntrap recipient honey@example.net\nallow client 203.0.113.0/24"
@@ -233,6 +239,27 @@ def logs_that_are_broken(t):
     equal(subprocess.run([t.args.greylag, "report", "--from-log", str(gone)], capture_output=True).returncode, 75)
 
 
+class Reader(threading.Thread):
+    """Takes what a terminal gets, until its other side is closed."""
+
+    def __init__(self, master):
+        super().__init__(daemon=True)
+        self.master, self.text = master, ""
+        self.start()
+
+    def run(self):
+        decode = codecs.getincrementaldecoder("utf-8")()
+        while True:
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            self.text += decode.decode(data)
+        os.close(self.master)
+
+
 def on_terminal(t, d, words, **environment):
     """What the command writes to a terminal."""
     master, slave = pty.openpty()
@@ -268,6 +295,51 @@ def text_for_people(t):
     check("\033[33m" in on_terminal(t, d, words, NO_COLOR="", LC_ALL="C.UTF-8"), "an empty NO_COLOR says nothing")
     ascii_only = on_terminal(t, d, words, LC_ALL="C")
     check("#" in ascii_only and "█" not in ascii_only, "ASCII where there is no UTF-8")
+
+
+@test
+def top_once(t):
+    """Where there is no terminal."""
+    d = filled(t)
+    text = t.greylag(d, "top")
+    for word in ("requests", "pass ", "defer ", "in 24 h", "allow-rule", "boss@lost.example -> carol@example.net"):
+        check(word in text, f"{word} in {text}")
+    check("\033" not in text and "\xff" not in text, "nothing but text")
+    row, = [json.loads(line) for line in t.greylag(d, "--json", "top").splitlines()]
+    equal(row["requests"], 30)
+    for wrong in ("0", "x", "3601", "-1"):
+        t.greylag(d, "top", "--", wrong, status=64)
+    d.stop()
+    t.greylag(d, "top", status=69)
+
+
+@test
+def top_live(t):
+    """Draws anew, outlives the daemon, ends on q and on a signal, and puts the terminal back."""
+    d = filled(t)
+    for end in (lambda p, m: os.write(m, b"q"), lambda p, m: p.send_signal(signal.SIGINT), lambda p, m: p.terminate()):
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
+        before = termios.tcgetattr(slave)
+        process = subprocess.Popen([t.args.greylag, "--socket", str(d.control), "top", "1"], stdin=slave, stdout=slave, stderr=slave,
+                                   env={**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8", "NO_COLOR": ""})
+        seen = Reader(master)
+        wait_for(lambda: "lost.example" in seen.text, "the first picture")
+        ask_once(d.socket, client_address="203.0.113.9", sender="new@comer.example")
+        wait_for(lambda: "new@comer.example" in seen.text, "the next one")
+        d.stop()
+        wait_for(lambda: "is greylagd running?" in seen.text, "what is wrong")
+        d.start()
+        wait_for(lambda: "up 0s" in seen.text[seen.text.rindex("is greylagd running?"):] or
+                 re.search(r"up \d+s", seen.text[seen.text.rindex("is greylagd running?"):]), "the daemon to be back")
+        end(process, master)
+        equal(process.wait(LIMIT), 0)
+        check(seen.text.count("\033[?1049h") == seen.text.count("\033[?1049l") == 1, "the other screen, and back")
+        equal(termios.tcgetattr(slave), before, "the terminal's settings")
+        os.close(slave)
+        seen.join(LIMIT)
+        with Asker(d.socket) as a:
+            a.ask(client_address="198.51.100.7", client_name="mail.lost.example", sender="boss@lost.example")
 
 
 @test
