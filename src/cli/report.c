@@ -157,7 +157,7 @@ static void end_source(struct report *r)
 		/* Those of one sender stand together. */
 		bool several = (i > 0 && strcmp(l[-1].sender, l->sender) == 0) ||
 			       (i + 1 < r->held_count && strcmp(l[1].sender, l->sender) == 0);
-		l->score += several + (r->source_retried ? 2 : 0);
+		l->score += (several ? 1u : 0u) + (r->source_retried ? 2u : 0u);
 		keep(r, l);
 	}
 	r->held_count = 0;

@@ -33,13 +33,24 @@ static void escaped(const char *text)
 		}
 }
 
-static void when(int64_t t, const char *format)
+static void date(int64_t t)
 {
 	char text[64] = "";
 	time_t at = (time_t)t;
 	struct tm tm;
 
-	if (localtime_r(&at, &tm) && strftime(text, sizeof text, format, &tm))
+	if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d", &tm))
+		escaped(text);
+}
+
+static void date_and_time(int64_t t)
+{
+	char text[64] = "";
+	time_t at = (time_t)t;
+	struct tm tm;
+
+	date(t);
+	if (localtime_r(&at, &tm) && strftime(text, sizeof text, " %H:%M", &tm))
 		escaped(text);
 }
 
@@ -106,7 +117,10 @@ static void times(const struct report *r)
 		const struct report_slot *s = &r->slots[r->first_slot + i];
 		double y = PLOT_HEIGHT;
 		fputs("<g><title>", stdout);
-		when(s->time, r->hourly ? "%Y-%m-%d %H:%M" : "%Y-%m-%d");
+		if (r->hourly)
+			date_and_time(s->time);
+		else
+			date(s->time);
 		for (unsigned v = 0; v < VERDICT_COUNT; v++)
 			if (s->verdicts[v])
 				printf(", %s %llu", verdict_word((enum verdict)v), (unsigned long long)s->verdicts[v]);
@@ -120,9 +134,9 @@ static void times(const struct report *r)
 		fputs("</g>\n", stdout);
 	}
 	printf("<text x=\"0\" y=\"%d\">", PLOT_HEIGHT + 15);
-	when(n ? r->slots[r->first_slot].time : r->options.since, "%Y-%m-%d %H:%M");
+	date_and_time(n ? r->slots[r->first_slot].time : r->options.since);
 	printf("</text><text x=\"%d\" y=\"%d\" text-anchor=\"end\">", PLOT_WIDTH, PLOT_HEIGHT + 15);
-	when(r->options.until, "%Y-%m-%d %H:%M");
+	date_and_time(r->options.until);
 	printf("</text><text x=\"0\" y=\"11\">%llu</text></svg>\n", (unsigned long long)most);
 }
 
@@ -218,7 +232,7 @@ static void lost(const struct report *r)
 		number(l->score);
 		number(l->tries);
 		fputs("<td>", stdout);
-		when(l->last, "%Y-%m-%d %H:%M");
+		date_and_time(l->last);
 		fputs("</td>", stdout);
 		cell(l->identity);
 		cell(l->sender[0] ? l->sender : "<>");
@@ -232,9 +246,9 @@ void report_html(const struct report *r)
 {
 	fputs(head, stdout);
 	fputs("<h1>greylag report, ", stdout);
-	when(r->options.since, "%Y-%m-%d %H:%M");
+	date_and_time(r->options.since);
 	fputs(" to ", stdout);
-	when(r->options.until, "%Y-%m-%d %H:%M");
+	date_and_time(r->options.until);
 	puts("</h1>");
 	times(r);
 	reasons(r);

@@ -37,13 +37,13 @@ static const char *duration(struct shown *s, int64_t seconds)
 	return buf_str(&s->b);
 }
 
-static const char *local(struct shown *s, int64_t t, const char *format)
+static const char *local(struct shown *s, int64_t t)
 {
 	time_t at = (time_t)t;
 	struct tm tm;
 
 	s->text[0] = '\0';
-	if (localtime_r(&at, &tm) && strftime(s->text, sizeof s->text, format, &tm) == 0)
+	if (localtime_r(&at, &tm) && strftime(s->text, sizeof s->text, "%Y-%m-%d %H:%M", &tm) == 0)
 		s->text[0] = '\0';
 	return s->text;
 }
@@ -115,14 +115,13 @@ static void print_spark(const struct report *r, enum verdict v)
 
 static void print_times(const struct report *r)
 {
-	const char *format = r->hourly ? "%a %H:%M" : "%Y-%m-%d";
 	struct shown a, b;
 
 	if (r->first_slot + 1 >= r->slot_count)
 		return;
 	putchar('\n');
-	printf("by the %s, %s to %s\n", r->hourly ? "hour" : "day", local(&a, r->slots[r->first_slot].time, format),
-	       local(&b, r->slots[r->slot_count - 1].time, format));
+	printf("by the %s, %s to %s\n", r->hourly ? "hour" : "day", local(&a, r->slots[r->first_slot].time),
+	       local(&b, r->slots[r->slot_count - 1].time));
 	for (unsigned v = 0; v < VERDICT_COUNT; v++)
 		print_spark(r, (enum verdict)v);
 }
@@ -215,7 +214,7 @@ static void print_lost(const struct report *r)
 		plot_begin(colour);
 		printf("%5u", l->score);
 		plot_end(colour);
-		printf(" %5s  %s  ", count(&a, l->tries), local(&b, l->last, "%Y-%m-%d %H:%M"));
+		printf(" %5s  %s  ", count(&a, l->tries), local(&b, l->last));
 		cut_cell(l->identity, 25, true);
 		putchar(' ');
 		cut_cell(l->sender[0] ? l->sender : "<>", ADDRESS_WIDTH, false);
@@ -230,7 +229,7 @@ void report_text(const struct report *r)
 	const struct report_options *o = &r->options;
 	struct shown a, b;
 
-	output_line("report", "%s to %s, from %s", local(&a, o->since, "%Y-%m-%d %H:%M"), local(&b, o->until, "%Y-%m-%d %H:%M"),
+	output_line("report", "%s to %s, from %s", local(&a, o->since), local(&b, o->until),
 		    o->from_log ? "logs" : "the store");
 	if (o->from_log)
 		output_line("", "%s lines, %s not understood%s", count(&a, r->lines), count(&b, r->bad_lines),
