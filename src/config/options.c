@@ -73,7 +73,8 @@ static const struct option options[] = {
 		 "many more. 0: nobody is spared." },
 	{ "penalty", "hasty", OPTION_NUMBER, FIELD(penalty_hasty), .initial = "5", .values = "2..1000 | 0", .least = 2, .most = 1000, .or_zero = true,
 	  .doc = "More attempts than this at one mail by one client within a minute are hasty: that client, not its neighbours, waits "
-		 "longer. Attempts less than 5 seconds apart are one. 0: they are not counted." },
+		 "longer. Attempts less than 5 seconds apart are one. A client with a name of its own is not hasty, as it may send many mails "
+		 "to one person; it can only hammer. 0: they are not counted." },
 	{ "penalty", "hasty-hold", OPTION_SECONDS, FIELD(penalty_hasty_hold_s), .initial = "10m", .values = "1m..30d", .least = 60, .most = 30 * DAY,
 	  .doc = "How long it waits." },
 	{ "penalty", "hammering", OPTION_NUMBER, FIELD(penalty_hammering), .initial = "40", .values = "5..100000 | 0", .least = 5, .most = 100000,
