@@ -263,6 +263,23 @@ def galera(t):
 
 
 @test
+def galera_any_order(t):
+    """Random deltas from writers on both nodes, in any order, give what merging them one by one gives."""
+    program = pathlib.Path(t.args.greylagd).parents[2] / "tests" / "test_store_writers"
+    if not program.exists():
+        raise Skip("needs the tests of the store, built")
+    nodes = mariadb.cluster(t)
+    nodes[0].query("CREATE DATABASE greylag; CREATE USER lag@localhost IDENTIFIED BY 'x'; GRANT ALL ON greylag.* TO lag@localhost")
+    (t.folder / "password").write_text("x\n")
+    targets = [f"127.0.0.1:{n.port}/greylag" for n in nodes]
+    greylag(t, "store", "init", config(t, "c", f"mariadb {targets[0]}", f"store user lag password-file {t.folder}/password"))
+    r = subprocess.run([program, "lag", t.folder / "password", *targets], capture_output=True, text=True, timeout=240)
+    equal(r.returncode, 0, r.stdout[-1500:] + r.stderr[-1500:])
+    for node in nodes:
+        wait_for(lambda: node.query("SELECT COUNT(*) FROM greylag.greylag_records") == "200", "the same records on each")
+
+
+@test
 def galera_without_quorum(t):
     """A node that has lost its cluster refuses; mail flows, and the daemon waits."""
     nodes = mariadb.cluster(t)
