@@ -174,7 +174,7 @@ static const struct option options[] = {
 	  .at_start = true, .doc = "mariadb: whether a node of a Galera cluster, before it reads, waits until it has applied what the "
 	  "others wrote. A retry comes a minute later, a node is milliseconds behind." },
 	{ "store", "journal", OPTION_TEXT, FIELD(store_journal), .initial = "", .values = "PATH", .at_start = true,
-	  .doc = "valkey: a file for what could not be stored while the server was away, so that a restart does not lose it; "
+	  .doc = "valkey, mariadb: a file for what could not be stored while the server was away, so that a restart does not lose it; "
 	  "greylagd's user must be able to write to its folder. Empty: it is kept in memory." },
 	{ "cap", "total", OPTION_NUMBER, FIELD(cap_total), .initial = "10000000", .values = "1000.. | 0", .least = 1000, .most = INT64_MAX,
 	  .at_start = true, .or_zero = true, .doc = "Most triplets that wait for their retry; above it the oldest that never came back go first. 0: no cap." },

@@ -276,10 +276,10 @@ static void note_deltas(struct store *s, const struct store_merge *op)
 	}
 }
 
-static void keep_deltas(struct store *s, const struct store_merge *op, bool maybe)
+static void keep_deltas(struct store *s, const struct store_merge *op)
 {
 	for (unsigned i = 0; s->journal && op->keep && i < op->count; i++)
-		journal_keep(s->journal, op->deltas[i].key, &op->deltas[i].delta, maybe);
+		journal_keep(s->journal, op->deltas[i].key, &op->deltas[i].delta, !op->unmerged);
 }
 
 void store_unmerged(struct store *s, struct span key, const struct record *delta, bool maybe)
@@ -297,15 +297,17 @@ enum store_status store_merge(struct store *s, struct store_merge *op)
 	for (unsigned i = 0; usable && i < op->count; i++)
 		usable = key_usable(op->deltas[i].key);
 	s->counters.merges++;
+	op->unmerged = !usable;
 	if (!usable)
 		return count_failure(s, STORE_FAILED);
 	op->next = NULL;
 	op->started_ns = clock_mono(s->options.clock);
 	enum store_status status = s->driver->ops->merge(s->driver, op);
+	op->unmerged = status == STORE_FAILED;
 	if (status == STORE_DONE)
 		note_deltas(s, op);
 	else if (status == STORE_FAILED)
-		keep_deltas(s, op, false);
+		keep_deltas(s, op);
 	return count_failure(s, status);
 }
 
@@ -315,7 +317,7 @@ void store_done_merge(struct store *s, struct store_merge *op, enum store_status
 	if (status == STORE_DONE)
 		note_deltas(s, op);
 	else
-		keep_deltas(s, op, true);
+		keep_deltas(s, op);
 	count_failure(s, status);
 	op->done(op, status);
 }

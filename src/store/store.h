@@ -43,6 +43,7 @@ struct store_merge {
 	unsigned count;
 	struct store_delta deltas[STORE_MERGE_MAX];
 	bool keep;			/* what cannot be stored goes into the journal (store/journal.h) */
+	bool unmerged;			/* out, when it failed: certainly without effect */
 	void (*done)(struct store_merge *op, enum store_status status);
 	void *arg;
 	struct store_merge *next;	/* the store's, while pending */
