@@ -1,0 +1,227 @@
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "import/bdb.h"
+
+#define PATH_BYTES 1200
+#define COPY_BYTES ((size_t)1 << 20)
+
+extern char **environ;
+
+static const char *const suffixes[] = { "db5.3", "db" };
+
+/* --- Files -------------------------------------------------------------------------- */
+
+static bool is_log(const char *name)
+{
+	return strncmp(name, "log.", 4) == 0 && strlen(name) == 14;
+}
+
+static bool is_database(const char *name)
+{
+	struct span s = span_of(name);
+
+	return span_ends(s, span_of(".db")) && !span_starts(s, span_of("__db."));
+}
+
+static int copy_bytes(int from, int to)
+{
+	static char bytes[COPY_BYTES];
+	ssize_t r;
+
+	while ((r = read(from, bytes, sizeof bytes)) > 0)
+		for (ssize_t done = 0, w; done < r; done += w)
+			if ((w = write(to, bytes + done, (size_t)(r - done))) <= 0)
+				return -1;
+	return r == 0 ? 0 : -1;
+}
+
+static int copy_file(const struct bdb *b, const char *folder, const char *name, struct buf *why)
+{
+	char from[PATH_BYTES], to[PATH_BYTES];
+
+	snprintf(from, sizeof from, "%s/%s", folder, name);
+	snprintf(to, sizeof to, "%s/%s", b->folder, name);
+	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* A log may be removed between being listed and being opened. */
+	if (in < 0 && errno == ENOENT)
+		return 0;
+	int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int error = in < 0 || out < 0 || copy_bytes(in, out) != 0 ? errno : 0;
+	if (out >= 0 && close(out) != 0 && !error)
+		error = errno;
+	if (in >= 0)
+		close(in);
+	return error ? buf_fail(why, "%s: %s", from, strerror(error)) : 0;
+}
+
+static int copy_all(const struct bdb *b, const char *folder, bool (*wanted)(const char *name), struct buf *why)
+{
+	DIR *d = opendir(folder);
+	const struct dirent *e;
+	int result = d ? 0 : buf_fail(why, "%s: %s", folder, strerror(errno));
+
+	while (result == 0 && (e = readdir(d)) != NULL)
+		if (wanted(e->d_name))
+			result = copy_file(b, folder, e->d_name, why);
+	if (d)
+		closedir(d);
+	return result;
+}
+
+static bool any(const char *name)
+{
+	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+void bdb_close(struct bdb *b)
+{
+	DIR *d = b->folder[0] ? opendir(b->folder) : NULL;
+	const struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL)
+		if (any(e->d_name))
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	if (b->folder[0])
+		rmdir(b->folder);
+	b->folder[0] = '\0';
+}
+
+/* --- Tools ---------------------------------------------------------------------------- */
+
+/* Starts "SUFFIX_NAME words..."; its standard output goes to out, or nowhere when that
+ * is -1. 0, or an error number. */
+static int start(const struct bdb *b, const char *name, char *const *words, int out, pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	char program[40], *argv[8] = { program };
+
+	snprintf(program, sizeof program, "%s_%s", b->suffix, name);
+	for (unsigned i = 0; words[i] && i < 6; i++)
+		argv[i + 1] = words[i];
+	if (posix_spawn_file_actions_init(&actions) != 0)
+		return ENOMEM;
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (out >= 0)
+		posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	else
+		posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	int error = posix_spawnp(pid, program, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+/* The exit status; -1 when it was killed. */
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int find_tools(struct bdb *b, struct buf *why)
+{
+	char version[] = "-V", *words[] = { version, NULL };
+	pid_t pid;
+
+	for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++) {
+		b->suffix = suffixes[i];
+		if (start(b, "dump", words, -1, &pid) == 0 && wait_for(pid) == 0)
+			return 0;
+	}
+	return buf_fail(why, "neither db5.3_dump nor db_dump is there: install db5.3-util");
+}
+
+static int recover(const struct bdb *b, struct buf *why)
+{
+	char catastrophic[] = "-c", home[] = "-h", folder[sizeof b->folder];
+	char *words[] = { catastrophic, home, folder, NULL };
+	pid_t pid;
+
+	snprintf(folder, sizeof folder, "%s", b->folder);
+	int error = start(b, "recover", words, -1, &pid);
+	if (error)
+		return buf_fail(why, "%s_recover: %s", b->suffix, strerror(error));
+	int status = wait_for(pid);
+	return status == 0 ? 0 : buf_fail(why, "%s_recover could not recover a copy of the environment", b->suffix);
+}
+
+int bdb_open(struct bdb *b, const char *folder, struct buf *why)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct stat st;
+
+	*b = (struct bdb){ .suffix = suffixes[0] };
+	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
+		return buf_fail(why, "%s: no folder of a Berkeley DB environment", folder);
+	if (find_tools(b, why) != 0)
+		return -1;
+	if (snprintf(b->folder, sizeof b->folder, "%s/greylag-import-XXXXXX", tmp && tmp[0] ? tmp : "/tmp") >= (int)sizeof b->folder ||
+	    !mkdtemp(b->folder)) {
+		b->folder[0] = '\0';
+		return buf_fail(why, "no temporary folder: %s", strerror(errno));
+	}
+	if (copy_all(b, folder, is_database, why) != 0 || copy_all(b, folder, is_log, why) != 0)
+		return -1;
+	return recover(b, why);
+}
+
+/* --- Reading ---------------------------------------------------------------------------- */
+
+static int read_output(FILE *f, const char *name, bdb_pair *pair, void *arg, struct buf *why)
+{
+	char key[BDB_KEY_MAX + 1], value[BDB_KEY_MAX + 1], *line = NULL;
+	struct bdb_dump d = { .key = BUF_ON(key), .value = BUF_ON(value), .pair = pair, .arg = arg };
+	size_t room = 0, number = 0;
+	ssize_t n;
+	int result = 0;
+
+	while (result == 0 && (n = getline(&line, &room, f)) >= 0) {
+		struct span s = span_make(line, (size_t)n);
+		if (s.n && s.p[s.n - 1] == '\n')
+			s.n--;
+		number++;
+		if (!bdb_dump_line(&d, s))
+			result = buf_fail(why, "%s: line %zu of its dump is damaged", name, number);
+	}
+	free(line);
+	return result;
+}
+
+int bdb_read(struct bdb *b, const char *name, bdb_pair *pair, void *arg, struct buf *why)
+{
+	char home[] = "-h", folder[sizeof b->folder], file[100], path[PATH_BYTES];
+	char *words[] = { home, folder, file, NULL };
+	int ends[2];
+	pid_t pid;
+
+	snprintf(folder, sizeof folder, "%s", b->folder);
+	snprintf(file, sizeof file, "%s", name);
+	snprintf(path, sizeof path, "%s/%s", b->folder, name);
+	if (access(path, F_OK) != 0)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return buf_fail(why, "%s", strerror(errno));
+	int error = start(b, "dump", words, ends[1], &pid);
+	close(ends[1]);
+	FILE *f = error ? NULL : fdopen(ends[0], "r");
+	if (!f)
+		close(ends[0]);
+	int result = f ? read_output(f, name, pair, arg, why) : buf_fail(why, "%s_dump: %s", b->suffix, strerror(error ? error : errno));
+	if (f)
+		fclose(f);
+	int status = error ? 0 : wait_for(pid);
+	if (result == 0 && status != 0)
+		result = buf_fail(why, "%s: %s_dump could not read it to its end", name, b->suffix);
+	return result == 0 ? 1 : -1;
+}
