@@ -16,6 +16,7 @@ struct arguments {
 	int with_count;
 	const char *duration, *until, *comment, *file, *format;
 	const char *expiring;		/* "" without a duration */
+	const char *user, *password_file, *delay;	/* import */
 	bool shorten;
 	int count;			/* words after the command */
 	char **words;
@@ -32,6 +33,8 @@ command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_expect, cmd_unlist;	/
 command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
+command_fn cmd_import;					/* cmd_import.c: the same */
+command_fn cmd_export;					/* cmd_export.c */
 command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 

@@ -35,6 +35,12 @@ static const struct command {
 	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
 	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
 	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
+	{ "import", "postgrey|greylistd|jgreylist|qgreylist DIR\n"
+	  "       greylag import milter-greylist|spamdb|greylag FILE|-\n"
+	  "       greylag import sqlgrey|relaydelay|qmail-spp FILE|-|mariadb:SERVER/DATABASE\n"
+	  "               [--user U] [--password-file F]\n"
+	  "    [--delay D] [--print|--dry-run]", "what another greylisting system remembers", 2, 2, cmd_import },
+	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
@@ -169,6 +175,8 @@ static const struct option options[] = {
 	{ "expiring", optional_argument, NULL, 'E' },
 	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
 	{ "days", required_argument, NULL, 'Y' },
+	{ "user", required_argument, NULL, 'A' }, { "password-file", required_argument, NULL, 'P' },
+	{ "delay", required_argument, NULL, 'L' },
 	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
@@ -212,6 +220,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'p': a->print = true; break;
 		case 'T': a->trusted = optarg; break;
 		case 'Y': a->days = optarg; break;
+		case 'A': a->user = optarg; break;
+		case 'P': a->password_file = optarg; break;
+		case 'L': a->delay = optarg; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}
@@ -222,7 +233,7 @@ static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
 
-	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store)
+	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_import || command->run == cmd_store)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 
