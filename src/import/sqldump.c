@@ -257,7 +257,8 @@ static void read_copied(struct dump *d, int table, const struct layout *l, struc
 	}
 }
 
-/* Stands at the name of the table. After "stdin;" the rows begin with the next line. */
+/* Stands at the name of the table, in the end at the semicolon. After "stdin;" the rows begin
+ * with the next line. */
 static void take_copy(struct dump *d)
 {
 	static const struct table nothing = { .name = "" };
@@ -277,7 +278,6 @@ static void take_copy(struct dump *d)
 	if (table >= 0)
 		d->seen[table] = true;
 	buf_free(&line);
-	next(d);
 }
 
 /* --- Statements -------------------------------------------------------------------------------- */

@@ -34,6 +34,10 @@ class Peer:
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:  # Net::Server misses a signal now and then
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(LIMIT)
 
 

@@ -13,6 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import mariadb
 from harness import LIMIT, Tests, ask_once, check, equal, wait_for
 from peers import Greylistd, Postgrey, Sqlgrey
 
@@ -295,7 +296,7 @@ def relaydelay_dump(zone):
         ("'192.0.2.1'", "NULL", "'<x@example.net>'", never, forever, 0, 0, "'MANUAL'", local(now), utc(now)),
         ("'192.0.2.8'", "'<old@b.example>'", "'<bob@example.net>'", local(now - DAY), local(now - HOUR), 1, 1, "'AUTO'", local(now - DAY), utc(now - DAY)),
     ]
-    values = ",".join(f"({n},{r[0]},{r[1]},{r[2]},{r[3]},{r[4]},{r[5]},{r[6]},0,{r[7]},{r[8]},{r[9]})" for n, r in enumerate(rows))
+    values = ",".join(f"({n},{r[0]},{r[1]},{r[2]},{r[3]},{r[4]},{r[5]},{r[6]},0,{r[7]},{r[8]},{r[9]})" for n, r in enumerate(rows, 1))
     os.environ.pop("TZ")
     time.tzset()
     return now, (RELAYDELAY % values).encode()
@@ -379,6 +380,62 @@ def folders_of_clients(t):
         passes(d, known, "x@new.example")
     for stranger in ("192.0.2.8", "198.51.100.1", "192.0.3.8"):
         deferred(d, stranger, "x@new.example")
+
+
+@test
+def from_a_server(t):
+    """The tables where they are: a MariaDB server whose clock has another zone."""
+    server = mariadb.alone(t)
+    now, dump = relaydelay_dump("UTC")
+    server.query("CREATE DATABASE greylists")
+    for text in (dump.decode(), (
+            "CREATE TABLE connect (sender_name varchar(64) NOT NULL, sender_domain varchar(255) NOT NULL, src varchar(39) NOT NULL,"
+            " rcpt varchar(255) NOT NULL, first_seen timestamp NOT NULL);"
+            "CREATE TABLE from_awl (sender_name varchar(64), sender_domain varchar(255), src varchar(39), first_seen timestamp, last_seen timestamp);"
+            "CREATE TABLE domain_awl (sender_domain varchar(255), src varchar(39), first_seen timestamp, last_seen timestamp);"
+            f"INSERT INTO connect VALUES ('-undef-','-undef-','198.51.100','bob@example.net',FROM_UNIXTIME({now - 700}));"
+            f"INSERT INTO from_awl VALUES ('a','b.example','2001:0db8:0000:0001',FROM_UNIXTIME({now - 700}),FROM_UNIXTIME({now - 70}));")):
+        r = subprocess.run([mariadb.CLIENT, "--no-defaults", f"--socket={server.socket}", "--user=root", "greylists"],
+                           input=text.encode(), capture_output=True, timeout=LIMIT)
+        check(r.returncode == 0, r.stderr.decode())
+    server.query("SET GLOBAL time_zone = '+05:00'")
+    server.query("CREATE USER reader IDENTIFIED BY 'secret'; GRANT SELECT ON greylists.* TO reader")
+    secret = t.folder / "secret"
+    secret.write_text("secret\n")
+    secret.chmod(0o600)
+    source = f"mariadb:unix:{server.socket}/greylists"
+    account = "--user", "reader", "--password-file", secret
+    d = t.daemon("greylist delay 60s\n")
+    sums = imported(t, d, "relaydelay", source, *account, env={"TZ": "UTC"})
+    equal((sums["passed"], sums["waiting"], sums["trusted"], sums["entries"], sums["left_out"]), (1, 1, 1, 4, 3), str(sums))
+    r = record(t, d, "t 192.0.2.0/24 known@o'sender.example bob@example.net")
+    equal((r["last_seen"], r["expires"]), (now - DAY, now + DAY))
+    again(t, d, "relaydelay", source, *account, env={"TZ": "UTC"})
+    sums = imported(t, d, "sqlgrey", source, *account)
+    equal((sums["waiting"], sums["entries"], sums["left_out"]), (1, 1, 0), str(sums))
+    equal(record(t, d, "t 198.51.100.0/24 <> bob@example.net")["first_seen"], now - 700)
+    passes(d, "2001:db8:0:1::77", "x@new.example")
+    _, err = run(t, d, "import", "qmail-spp", source, *account, status=1)
+    check("greylisting_data" in err, err)
+    _, err = run(t, d, "import", "sqlgrey", source, "--user", "nobody", status=1)
+    check("denied" in err.lower(), err)
+
+
+@test
+def from_pg_dump(t):
+    now = int(time.time())
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S.123456", time.localtime(now - 900))
+    text = ("--\n-- PostgreSQL database dump\n--\nSET statement_timeout = 0;\nCREATE TABLE public.connect (\n    sender_name "
+            "character varying(64) NOT NULL\n);\nCOPY public.config (parameter, value) FROM stdin;\nversion\t3\n\\.\n\n"
+            "COPY public.connect (sender_name, sender_domain, src, rcpt, first_seen) FROM stdin;\n"
+            f"o\\\\'x\tb.example\t203.0.113.5\tbob@example.net\t{stamp}\nhalf\ta row\n\\.\n\n"
+            "COPY public.domain_awl (sender_domain, src, first_seen, last_seen) FROM stdin;\n\\.\n"
+            f"COPY public.from_awl (sender_name, sender_domain, src, first_seen, last_seen) FROM stdin;\na\tb.example\t192.0.2.7\t{stamp}\t{stamp}\n\\.\n")
+    d = t.daemon("greylist delay 60s\n")
+    sums = imported(t, d, "sqlgrey", "-", stdin=text.encode())
+    equal((sums["waiting"], sums["trusted"], sums["left_out"]), (1, 1, 1), str(sums))
+    equal(record(t, d, "t 203.0.113.0/24 o\\'x@b.example bob@example.net")["first_seen"], now - 900)
+    passes(d, "192.0.2.7", "x@new.example")
 
 
 # --- Export, and back -------------------------------------------------------------------------
