@@ -46,7 +46,7 @@ static void take_triplet(struct import *in, const struct table_value *v, bool pa
 static void take_manual(struct import *in, const struct table_value *v)
 {
 	bool white = v[BLOCK_EXPIRES].time <= in->now;
-	unsigned words = !v[IP].null + !v[FROM].null + !v[TO].null;
+	unsigned words = (v[IP].null ? 0u : 1u) + (v[FROM].null ? 0u : 1u) + (v[TO].null ? 0u : 1u);
 	int64_t end = white || v[RECORD_EXPIRES].time < v[BLOCK_EXPIRES].time ? v[RECORD_EXPIRES].time : v[BLOCK_EXPIRES].time;
 	struct import_row row = { .kind = IMPORT_ENTRY, .list = white ? "allow" : "block", .comment = span_of("relaydelay"),
 				  .expires = end < IMPORT_NEVER ? end : 0 };
