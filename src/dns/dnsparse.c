@@ -74,9 +74,11 @@ static uint32_t u32(const struct reader *r, size_t at)
 
 static int add_label(struct name *name, const unsigned char *bytes, size_t n)
 {
-	if (name->n + n + 1 > DNS_NAME_MAX + 1)
+	size_t dot = name->n > 0;
+
+	if (name->n + dot + n > DNS_NAME_MAX)
 		return -1;
-	if (name->n)
+	if (dot)
 		name->text[name->n++] = '.';
 	for (size_t i = 0; i < n; i++) {
 		name->odd |= bytes[i] == '.' || bytes[i] == '\0';

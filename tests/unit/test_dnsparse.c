@@ -132,19 +132,43 @@ static void texts(void **state)
 	assert_int_equal(parse(DNS_TXT)->status, DNS_FAILED);
 }
 
+/* A name of so many bytes of text on the wire, which has a byte more before its final 0. */
+static size_t long_name(char out[260], size_t text_n)
+{
+	size_t n = 0;
+
+	while (n < text_n + 1) {
+		size_t left = text_n - n, size = left > 64 ? 63 : left == 64 ? 62 : left;
+		out[n] = (char)size;
+		memset(out + n + 1, 'x', size);
+		n += 1 + size;
+	}
+	out[n] = 0;
+	return n;
+}
+
+/* RFC 1035 section 2.3.4: 255 bytes on the wire. */
+static void longest_name(void **state)
+{
+	char name[260];
+
+	(void)state;
+	begin(0x8180, 12, 1, 0);
+	record(12, 60, name, long_name(name, 253) + 1);
+	assert_int_equal(parse(DNS_PTR)->status, DNS_FOUND);
+	assert_int_equal(p.records[0].text.n, 253);
+	begin(0x8180, 12, 1, 0);
+	record(12, 60, name, long_name(name, 254) + 1);
+	assert_int_equal(parse(DNS_PTR)->status, DNS_FAILED);
+}
+
 /* More, and longer, than there is room for. */
 static void many(void **state)
 {
 	static char longest[260];
-	size_t n = 0;
+	size_t n = long_name(longest, 251);
 
 	(void)state;
-	while (n < 252) {
-		char size = (char)(n < 192 ? 63 : 252 - n - 1);
-		longest[n] = size;
-		memset(longest + n + 1, 'x', (size_t)size);
-		n += 1 + (size_t)size;
-	}
 	begin(0x8180, 12, 200, 0);
 	for (unsigned i = 0; i < 200; i++)
 		record(12, 60, longest, n + 1);
@@ -292,7 +316,8 @@ static void names_asked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(addresses), cmocka_unit_test(names), cmocka_unit_test(texts), cmocka_unit_test(many),
+		cmocka_unit_test(addresses), cmocka_unit_test(names), cmocka_unit_test(texts), cmocka_unit_test(longest_name),
+		cmocka_unit_test(many),
 		cmocka_unit_test(aliases), cmocka_unit_test(absence), cmocka_unit_test(codes), cmocka_unit_test(broken),
 		cmocka_unit_test(names_asked),
 	};
