@@ -29,18 +29,14 @@ static const struct fact_record *triplet_record(const struct judging *j)
 
 /* What was remembered while the client had no confirmed name, or comes from a system
  * that knows networks only (greylag import), goes on under the name. */
-static enum step adopt(struct judging *j)
+static void adopt(struct judging *j)
 {
 	const struct fact_record *own = judging_record(j, KEY_SLOT_TRIPLET), *network = judging_record(j, KEY_SLOT_NETWORK);
 
-	if (judging_live(own, j->now) || decision_key(j->decision, KEY_SLOT_NETWORK).n == 0)
-		return STEP_ON;
-	enum step s = judging_stored(j, fact_stored(KEY_SLOT_NETWORK));
-	if (s != STEP_ON || !judging_live(network, j->now))
-		return s;
+	if (judging_live(own, j->now) || !judging_live(network, j->now))
+		return;
 	j->adopted = *network;
 	j->adopted.record.generation = judging_generation(own, j->now);
-	return STEP_ON;
 }
 
 static void write_triplet(struct judging *j, struct record delta, bool fresh)
@@ -154,10 +150,10 @@ static enum step known(struct judging *j, const struct record *r)
 
 enum step triplet_judge(struct judging *j)
 {
-	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET));
+	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET) | fact_stored(KEY_SLOT_NETWORK));
 
 	if (s == STEP_ON)
-		s = adopt(j);
+		adopt(j);
 	if (s == STEP_ON)
 		s = judging_needs(j, FACT_AROUND);
 	if (s != STEP_ON)

@@ -9,6 +9,7 @@
 #include "import/bdb.h"
 
 #define PATH_BYTES 1200
+#define FOLDER_NAME "greylag-import-" "XX" "XX" "XX"	/* mkdtemp(3) */
 #define COPY_BYTES ((size_t)1 << 20)
 
 extern char **environ;
@@ -166,8 +167,8 @@ int bdb_open(struct bdb *b, const char *folder, struct buf *why)
 		return buf_fail(why, "%s: no folder of a Berkeley DB environment", folder);
 	if (find_tools(b, why) != 0)
 		return -1;
-	if (snprintf(b->folder, sizeof b->folder, "%s/greylag-import-XXXXXX", tmp && tmp[0] ? tmp : "/tmp") >= (int)sizeof b->folder ||
-	    !mkdtemp(b->folder)) {
+	int n = snprintf(b->folder, sizeof b->folder, "%s/" FOLDER_NAME, tmp && tmp[0] ? tmp : "/tmp");
+	if (n >= (int)sizeof b->folder || !mkdtemp(b->folder)) {
 		b->folder[0] = '\0';
 		return buf_fail(why, "no temporary folder: %s", strerror(errno));
 	}
