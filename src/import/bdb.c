@@ -1,7 +1,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,9 +10,8 @@
 
 #define PATH_BYTES 1200
 #define FOLDER_NAME "greylag-import-" "XX" "XX" "XX"	/* mkdtemp(3) */
+#define NOT_STARTED 127		/* as shells say it */
 #define COPY_BYTES ((size_t)1 << 20)
-
-extern char **environ;
 
 static const char *const suffixes[] = { "db5.3", "db" };
 
@@ -44,16 +43,21 @@ static int copy_bytes(int from, int to)
 
 static int copy_file(const struct bdb *b, const char *folder, const char *name, struct buf *why)
 {
-	char from[PATH_BYTES], to[PATH_BYTES];
+	char from[PATH_BYTES];
+	struct stat st;
 
 	snprintf(from, sizeof from, "%s/%s", folder, name);
-	snprintf(to, sizeof to, "%s/%s", b->folder, name);
-	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	/* A log may be removed between being listed and being opened. */
 	if (in < 0 && errno == ENOENT)
 		return 0;
-	int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int error = in < 0 || out < 0 || copy_bytes(in, out) != 0 ? errno : 0;
+	if (in >= 0 && (fstat(in, &st) != 0 || !S_ISREG(st.st_mode))) {
+		close(in);
+		return buf_fail(why, "%s: no plain file", from);
+	}
+	int out = in < 0 ? -1 : openat(b->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool good = out >= 0 && copy_bytes(in, out) == 0 && (!b->as_owner || fchown(out, b->uid, b->gid) == 0);
+	int error = good ? 0 : errno;
 	if (out >= 0 && close(out) != 0 && !error)
 		error = errno;
 	if (in >= 0)
@@ -82,41 +86,43 @@ static bool any(const char *name)
 
 void bdb_close(struct bdb *b)
 {
-	DIR *d = b->folder[0] ? opendir(b->folder) : NULL;
+	DIR *d = b->fd >= 0 ? fdopendir(b->fd) : NULL;
 	const struct dirent *e;
 
 	while (d && (e = readdir(d)) != NULL)
 		if (any(e->d_name))
-			unlinkat(dirfd(d), e->d_name, 0);
+			unlinkat(b->fd, e->d_name, 0);
 	if (d)
 		closedir(d);
 	if (b->folder[0])
 		rmdir(b->folder);
 	b->folder[0] = '\0';
+	b->fd = -1;
 }
 
 /* --- Tools ---------------------------------------------------------------------------- */
+
+static bool become_owner(const struct bdb *b)
+{
+	return !b->as_owner || (setgroups(0, NULL) == 0 && setgid(b->gid) == 0 && setuid(b->uid) == 0);
+}
 
 /* Starts "SUFFIX_NAME words..."; its standard output goes to out, or nowhere when that
  * is -1. 0, or an error number. */
 static int start(const struct bdb *b, const char *name, char *const *words, int out, pid_t *pid)
 {
-	posix_spawn_file_actions_t actions;
 	char program[40], *argv[8] = { program };
 
 	snprintf(program, sizeof program, "%s_%s", b->suffix, name);
 	for (unsigned i = 0; words[i] && i < 6; i++)
 		argv[i + 1] = words[i];
-	if (posix_spawn_file_actions_init(&actions) != 0)
-		return ENOMEM;
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	if (out >= 0)
-		posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	else
-		posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	int error = posix_spawnp(pid, program, &actions, NULL, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	return error;
+	*pid = fork();
+	if (*pid != 0)
+		return *pid < 0 ? errno : 0;
+	int null = open("/dev/null", O_RDWR);
+	if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(out >= 0 ? out : null, STDOUT_FILENO) >= 0 && become_owner(b))
+		execvp(program, argv);
+	_exit(NOT_STARTED);
 }
 
 /* The exit status; -1 when it was killed. */
@@ -157,23 +163,35 @@ static int recover(const struct bdb *b, struct buf *why)
 	return status == 0 ? 0 : buf_fail(why, "%s_recover could not recover a copy of the environment", b->suffix);
 }
 
-int bdb_open(struct bdb *b, const char *folder, struct buf *why)
+static int make_folder(struct bdb *b, struct buf *why)
 {
 	const char *tmp = getenv("TMPDIR");
-	struct stat st;
-
-	*b = (struct bdb){ .suffix = suffixes[0] };
-	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
-		return buf_fail(why, "%s: no folder of a Berkeley DB environment", folder);
-	if (find_tools(b, why) != 0)
-		return -1;
 	int n = snprintf(b->folder, sizeof b->folder, "%s/" FOLDER_NAME, tmp && tmp[0] ? tmp : "/tmp");
+
 	if (n >= (int)sizeof b->folder || !mkdtemp(b->folder)) {
 		b->folder[0] = '\0';
-		return buf_fail(why, "no temporary folder: %s", strerror(errno));
+		return buf_fail(why, "no temporary folder: %s", n >= (int)sizeof b->folder ? "TMPDIR is too long" : strerror(errno));
 	}
-	if (copy_all(b, folder, is_database, why) != 0 || copy_all(b, folder, is_log, why) != 0)
+	b->fd = open(b->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return b->fd >= 0 ? 0 : buf_fail(why, "%s: %s", b->folder, strerror(errno));
+}
+
+int bdb_open(struct bdb *b, const char *folder, struct buf *why)
+{
+	struct stat st;
+
+	*b = (struct bdb){ .fd = -1, .suffix = suffixes[0] };
+	if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
+		return buf_fail(why, "%s: no folder of a Berkeley DB environment", folder);
+	b->as_owner = geteuid() == 0 && st.st_uid != 0;
+	b->uid = st.st_uid;
+	b->gid = st.st_gid;
+	if (find_tools(b, why) != 0 || make_folder(b, why) != 0 || copy_all(b, folder, is_database, why) != 0 ||
+	    copy_all(b, folder, is_log, why) != 0)
 		return -1;
+	/* Only now: until here nobody else could put anything into it. */
+	if (b->as_owner && fchown(b->fd, b->uid, b->gid) != 0)
+		return buf_fail(why, "%s: %s", b->folder, strerror(errno));
 	return recover(b, why);
 }
 

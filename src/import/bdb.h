@@ -4,9 +4,12 @@
  * The environment may be in use: nothing in its folder is written or joined, so that
  * a reader that is killed leaves no lock behind. Its files are copied, databases
  * first and logs second, and the copy is recovered, as the library's manual wants a
- * hot backup to be made. */
+ * hot backup to be made. A log may say which files to make, so root does that as the
+ * folder's owner. */
 #ifndef GREYLAG_IMPORT_BDB_H
 #define GREYLAG_IMPORT_BDB_H
+
+#include <sys/types.h>
 
 #include "base/buf.h"
 
@@ -14,7 +17,11 @@
 
 struct bdb {
 	char folder[200];	/* of the copy; "": none */
+	int fd;			/* the same, whatever becomes of its name; -1: none */
 	const char *suffix;	/* which of the tools */
+	bool as_owner;		/* the tools run as this user and group */
+	uid_t uid;
+	gid_t gid;
 };
 
 /* Copies and recovers. 0, or -1 with why; bdb_close either way. */

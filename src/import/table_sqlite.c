@@ -58,8 +58,10 @@ int table_sqlite_read(struct import *in, const char *path, const struct table *t
 	sqlite3 *db = NULL;
 	int result = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK ? 0 : fail(db, path, why);
 
-	if (result == 0)
-		sqlite3_busy_timeout(db, BUSY_MS);
+	/* What the file says of functions and virtual tables is not to be run. */
+	if (result == 0 && (sqlite3_busy_timeout(db, BUSY_MS) != SQLITE_OK ||
+			    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL) != SQLITE_OK))
+		result = fail(db, path, why);
 	for (unsigned i = 0; i < count && result == 0; i++)
 		result = read_table(in, db, path, &tables[i], row, why);
 	sqlite3_close(db);

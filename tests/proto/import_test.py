@@ -10,6 +10,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -106,6 +107,16 @@ def postgrey(t):
     check(now - 45 < record(t, d, key)["first_seen"] <= now - 40, "it keeps its time")
     equal(record(t, d, "a 192.0.2.7")["passed"] >= 5, True)
     p.stop()
+    # As root the tools run as the folder's owner.
+    if os.geteuid() == 0:
+        t.folder.chmod(0o755)
+        os.chown(p.database, 65534, 65534)
+        again(t, d, "postgrey", p.database, "--dry-run")
+    os.mkfifo(p.database / "fifo.db")
+    _, err = run(t, d, "import", "postgrey", p.database, status=1)
+    check("no plain file" in err, err)
+    (p.database / "fifo.db").unlink()
+    check(not list(pathlib.Path(tempfile.gettempdir()).glob("greylag-import-*")), "no copy is left behind")
     sums = imported(t, d, "postgrey", p.database, "--dry-run")
     equal((sums["passed"], sums["waiting"], sums["added"]), (6, 5, 0), "after it has stopped")
 
