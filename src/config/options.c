@@ -53,7 +53,8 @@ static const struct option options[] = {
 	  "host spf network | spf network | spf address", .words = identities, .phrase = true,
 	  .doc = "Who counts as one sender: the registrable domain of the forward-confirmed host name, or else the network "
 		 "(host); always the network; always the exact address. With spf in front, or between, it is the sender's "
-		 "domain when SPF confirms that it sends from this client; a pass by \"+all\" and the like confirms nothing." },
+		 "domain when SPF confirms that it sends from this client; a pass by \"+all\" and the like confirms nothing. "
+		 "What is remembered for the network goes on under such a name." },
 	{ "identity", "ipv4-prefix", OPTION_NUMBER, FIELD(identity_ipv4_prefix), .initial = "24", .values = "8..32", .least = 8,
 	  .most = 32, .doc = "Leading bits of an IPv4 address that make the network." },
 	{ "identity", "ipv6-prefix", OPTION_NUMBER, FIELD(identity_ipv6_prefix), .initial = "64", .values = "16..128", .least = 16,

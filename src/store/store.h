@@ -11,7 +11,7 @@
 #include "base/loop.h"
 #include "core/record.h"
 
-#define STORE_GET_MAX 5		/* keys of one get */
+#define STORE_GET_MAX 6		/* keys of one get */
 #define STORE_MERGE_MAX 4	/* deltas of one merge */
 #define STORE_CLOSE_S 10	/* longest that store_close waits */
 
