@@ -35,6 +35,8 @@ static const struct command {
 	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
 	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
 	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
+	{ "replay", "[--config FILE] [--against FILE] [--list] JOURNAL|MAILLOG|- ...",
+	  "what another configuration would have done with recorded mail", 1, INT_MAX, cmd_replay },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
@@ -169,6 +171,8 @@ static const struct option options[] = {
 	{ "expiring", optional_argument, NULL, 'E' },
 	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
 	{ "days", required_argument, NULL, 'Y' },
+	{ "config", required_argument, NULL, 'G' }, { "against", required_argument, NULL, 'A' },
+	{ "list", no_argument, NULL, 'L' },
 	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
@@ -212,6 +216,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'p': a->print = true; break;
 		case 'T': a->trusted = optarg; break;
 		case 'Y': a->days = optarg; break;
+		case 'G': a->config = optarg; break;
+		case 'A': a->against = optarg; break;
+		case 'L': a->list = true; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}
@@ -222,7 +229,8 @@ static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
 
-	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store)
+	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store ||
+	    command->run == cmd_replay)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 

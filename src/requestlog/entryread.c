@@ -206,7 +206,7 @@ static int read_row(struct entry *e, const json_t *row, struct buf *why)
 		return buf_fail(why, "no line of a journal");
 	if (version != ENTRY_VERSION)
 		return buf_fail(why, "written by another version of greylagd");
-	if (!read_number(json_object_get(row, "time"), TIME_MAX, &e->at))
+	if (!read_number(json_object_get(row, "time"), TIME_MAX, &e->at) || e->at == 0)
 		return buf_fail(why, "no time");
 	if (!read_request(e, row))
 		return buf_fail(why, "no request");

@@ -8,7 +8,7 @@
 #include "core/mailaddr.h"
 
 #define HASH_BYTES crypto_generichash_BYTES_MIN		/* 16: BLAKE2b, RFC 7693 */
-#define HIDDEN_DOMAIN "@hidden.invalid"			/* RFC 2606 section 2 */
+#define HIDDEN_DOMAIN "@address.invalid"			/* RFC 2606 section 2 */
 
 static int write_key(const char *file, const unsigned char *key, struct buf *why)
 {
