@@ -304,7 +304,7 @@ void facts_remember(struct inquiry *q)
 
 /* --- Records -------------------------------------------------------------------- */
 
-/* A record of before the replay's time, which its store cannot have. */
+/* A record of before the replay's time, which its store, in memory, cannot have. */
 static void recall(struct inquiry *q, unsigned i)
 {
 	const struct fact_record *was = q->recalled ? &q->recalled->records[q->slots[i]] : NULL;
@@ -313,7 +313,8 @@ static void recall(struct inquiry *q, unsigned i)
 		return;
 	q->get.found[i] = true;
 	q->get.records[i] = was->record;
-	store_merge_later(q->engine->options.store, q->get.keys[i], &was->record);
+	q->merge = (struct store_merge){ .count = 1, .deltas = { { .key = q->get.keys[i], .delta = was->record, .fresh = true } } };
+	(void)store_merge(q->engine->options.store, &q->merge);
 }
 
 static void take_records(struct inquiry *q, enum store_status status)

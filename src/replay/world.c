@@ -4,6 +4,7 @@
 
 #define KEEP_EVERY_S 21600	/* records that have expired are removed */
 #define COUNT_EVERY_S 86400	/* as the census does */
+#define LATER_MS 20		/* real time; renewals count before they are written */
 #define TURNS_MAX 200
 #define TURN_MS 10
 #define COUNT_TURNS_MAX 20000
@@ -14,6 +15,7 @@ static int open_store(struct world *w, const struct world_options *options, stru
 	const struct store_options store = {
 		.driver = options->in_memory ? "memory" : s->store_driver, .target = s->store_target,
 		.loop = w->loop, .clock = &w->clock.clock, .cap_total = s->cap_total, .cap_identity = s->cap_identity,
+		.later_ms = options->in_memory ? LATER_MS : 0,
 	};
 
 	w->store = store_open(&store, why);
@@ -53,6 +55,7 @@ void world_at(struct world *w, int64_t now)
 {
 	clock_fake_set(&w->clock, now);
 	if (now - w->kept_at >= KEEP_EVERY_S) {
+		loop_once(w->loop, LATER_MS + TURN_MS);
 		store_maintain(w->store);
 		w->kept_at = now;
 	}
