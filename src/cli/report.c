@@ -85,10 +85,19 @@ static struct report_slot *slot_of(struct report *r, int64_t at)
 	return r->slot_count ? &r->slots[from] : NULL;
 }
 
+/* Doors that tell how a mail ended, and questions that come too soon, are no mails. */
+static bool is_mail(enum reason reason)
+{
+	return reason != REASON_DELIVERED && reason != REASON_ABORTED && reason != REASON_DISTRUSTED && reason != REASON_LEARNED &&
+	       reason != REASON_STAGE;
+}
+
 void report_count(struct report *r, int64_t at, enum verdict v, enum reason reason, uint64_t count)
 {
 	struct report_slot *slot = slot_of(r, at);
 
+	if (!is_mail(reason))
+		return;
 	if (slot)
 		slot->verdicts[v] += count;
 	r->verdicts[v][reason] += count;

@@ -69,7 +69,8 @@ struct report {
 struct report *report_new(const struct report_options *options);
 void report_free(struct report **r);
 
-/* count verdicts of one kind at a time. */
+/* count verdicts of one kind at a time. What is no verdict on a mail (a door's report, a question at a stage where
+ * nothing is decided) is left out. */
 void report_count(struct report *r, int64_t at, enum verdict v, enum reason reason, uint64_t count);
 /* A mail that waited and then passed. */
 void report_delay(struct report *r, int64_t delayed_s);
