@@ -252,9 +252,10 @@ uint64_t report_total(const struct report *r, enum verdict v)
 
 uint64_t report_begun(const struct report *r)
 {
-	const uint64_t *deferred = r->verdicts[VERDICT_DEFER];
+	const uint64_t *deferred = r->verdicts[VERDICT_DEFER], *observed = r->verdicts[VERDICT_OBSERVE];
 
-	return deferred[REASON_NEW] + deferred[REASON_LAPSED] + deferred[REASON_UNRETRIED];
+	return deferred[REASON_NEW] + deferred[REASON_LAPSED] + deferred[REASON_UNRETRIED] + observed[REASON_NEW] +
+	       observed[REASON_LAPSED] + observed[REASON_UNRETRIED];
 }
 
 int64_t report_delay_share(const struct report *r, double share)

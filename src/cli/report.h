@@ -81,7 +81,7 @@ void report_finish(struct report *r);
 
 /* Sums and shares. */
 uint64_t report_total(const struct report *r, enum verdict v);
-/* First attempts that were deferred, in the time of the report. */
+/* First attempts that were deferred, or would have been, in the time of the report. */
 uint64_t report_begun(const struct report *r);
 /* Seconds within which the share (0..1) of the mails that waited had passed: an estimate
  * within a bucket; the last bucket has no end, it gives its beginning. */
