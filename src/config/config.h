@@ -84,6 +84,7 @@ struct settings {
 	char store_tls_ca[CONFIG_TEXT_MAX];
 	uint64_t store_workers;
 	bool store_consistent_reads;
+	int64_t store_cache_s;			/* 0: none */
 	char store_journal[CONFIG_TEXT_MAX];	/* "": in memory */
 	uint64_t cap_total;			/* records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;			/* the same, per identity */
