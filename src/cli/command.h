@@ -17,6 +17,7 @@ struct arguments {
 	const char *duration, *until, *comment, *file, *format;
 	const char *expiring;		/* "" without a duration */
 	bool shorten;
+	const char *root;		/* convert, doctor: stands before the paths that are read */
 	int count;			/* words after the command */
 	char **words;
 };
@@ -33,6 +34,7 @@ command_fn cmd_lists;					/* cmd_listing.c */
 command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
 command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
+command_fn cmd_convert;					/* cmd_convert.c: asks no daemon, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)

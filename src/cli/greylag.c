@@ -39,6 +39,8 @@ static const struct command {
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
 	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store },
+	{ "convert", "postgrey|sqlgrey|milter-greylist|relaydelay [FILE | -- FLAG...]",
+	  "another service's configuration, as greylag.conf", 1, INT_MAX, cmd_convert },
 	{ "version", "", "the daemon's version", 0, 0, cmd_version },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -168,7 +170,7 @@ static const struct option options[] = {
 	{ "format", required_argument, NULL, 'O' }, { "shorten", no_argument, NULL, 'S' },
 	{ "expiring", optional_argument, NULL, 'E' },
 	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
-	{ "days", required_argument, NULL, 'Y' },
+	{ "days", required_argument, NULL, 'Y' }, { "root", required_argument, NULL, 'R' },
 	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 };
 
@@ -212,6 +214,7 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'p': a->print = true; break;
 		case 'T': a->trusted = optarg; break;
 		case 'Y': a->days = optarg; break;
+		case 'R': a->root = optarg; break;
 		case 'h': print_usage(stdout); exit(STATUS_OK);
 		default: print_usage(stderr); return STATUS_USAGE;
 		}
@@ -222,7 +225,8 @@ static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
 
-	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store)
+	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store ||
+	    command->run == cmd_convert)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 
