@@ -35,6 +35,7 @@ command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
 command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
 command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
 command_fn cmd_convert;					/* cmd_convert.c: asks no daemon, c is NULL */
+command_fn cmd_doctor;					/* cmd_doctor.c: opens a client when there is a daemon, c is NULL */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)

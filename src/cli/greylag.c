@@ -41,6 +41,7 @@ static const struct command {
 	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store },
 	{ "convert", "postgrey|sqlgrey|milter-greylist|relaydelay [FILE | -- FLAG...]",
 	  "another service's configuration, as greylag.conf", 1, INT_MAX, cmd_convert },
+	{ "doctor", "", "what is wrong with the set-up here, and the lines to add; changes nothing", 0, 0, cmd_doctor },
 	{ "version", "", "the daemon's version", 0, 0, cmd_version },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -226,7 +227,7 @@ static int run(const struct command *command, const struct arguments *a)
 	struct client client;
 
 	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store ||
-	    command->run == cmd_convert)
+	    command->run == cmd_convert || command->run == cmd_doctor)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 

@@ -338,7 +338,7 @@ static void strike_out(struct convert *c, struct buf *out, const struct finding 
 			if (!before)
 				buf_addf(&better, "#   no equivalent: %s\n", f->text);
 			buf_adds(&better, "#   ");
-			buf_addspan(&better, goes_on ? span_head(line, line.n - 1) : line);
+			buf_addsafe(&better, goes_on ? span_head(line, line.n - 1) : line, 2000);
 		} else {
 			buf_addspan(&better, line);
 		}
