@@ -13,6 +13,7 @@ static const struct check {
 	const char *good;	/* said when it finds nothing; NULL: nothing is */
 } checks[] = {
 	{ "configuration", doctor_configuration, "greylag.conf is sound" },
+	{ "lists", doctor_lists, NULL },
 	{ "daemon", doctor_daemon, "greylagd answers" },
 	{ "store", doctor_store, NULL },
 	{ "clock", doctor_clock, "the clock is kept right" },
@@ -133,6 +134,10 @@ enum doctor_severity doctor_run(struct doctor *d)
 		if (d->found == 0 && checks[i].good)
 			doctor_found(d, DOCTOR_OK, nowhere, NULL, NULL, "%s", checks[i].good);
 	}
+	d->check = "mail server";
+	if (d->mtas == 0)
+		doctor_found(d, DOCTOR_WARN, nowhere, NULL, NULL, "no configuration of Postfix, Sendmail, Exim, OpenSMTPD or qmail was found "
+			     "where it usually lies");
 	config_free(&d->config);
 	return d->worst;
 }

@@ -225,14 +225,35 @@ def tcp(t):
 def configuration(t):
     place = Place(t)
     place.greylag_conf("allow client 192.0.2.1\nallow client 192.0.2.1\nallow\nblock client 192.0.2.2")
-    rows = place.finds(*[("configuration", "warn", "no request gets here")] * 2)
-    equal([r["line"] for r in rows], [4, 6])
+    rows = place.finds(("configuration", "warn", "line 3 has the same"), ("configuration", "warn", "line 5 matches everything"),
+                       ("lists", "warn", "192.0.2.2 has no effect"))
+    equal([r["line"] for r in rows], [4, 6, 6])
     place.greylag_conf("nonsense")
     rows = place.run()
     check(any(r["check"] == "configuration" and r["finding"] == "bad" and r["line"] == 3 for r in rows), rows)
     (place.root / "etc/greylag/greylag.conf").unlink()
     rows = place.run()
     check(any(r["check"] == "configuration" and r["finding"] == "bad" for r in rows), rows)
+
+
+@test
+def lists_that_shadow_each_other(t):
+    place = Place(t)
+    (place.root / "etc/greylag/blocked").write_text("# list\n192.0.2.128/25\n198.51.100.0/24\nmail.good.example\n/x/\n192.0.0.0/16\n")
+    place.greylag_conf("allow client 192.0.2.0/24 good.example\nblock client file blocked\nallow recipient @example.net\n"
+                       "defer recipient bob@example.net eve@example.com delay 1h\nblock client 192.0.2.7 helo x.example\n"
+                       "allow client 192.0.2.9\nallow sender a@b.example\nblock sender b.example")
+    rows = place.finds(("lists", "warn", "192.0.2.128/25 has no effect: the rule in line 3"),
+                       ("lists", "warn", "mail.good.example has no effect: the rule in line 3"),
+                       ("lists", "warn", "bob@example.net has no effect: the rule in line 5"))
+    equal([(pathlib.Path(r["file"]).name, r["line"]) for r in rows], [("blocked", 2), ("blocked", 4), ("greylag.conf", 6)])
+
+
+@test
+def no_mail_server(t):
+    place = Place(t)
+    shutil.rmtree(place.root / "etc/postfix")
+    place.finds(("mail server", "warn", "no configuration of Postfix"))
 
 
 @test
