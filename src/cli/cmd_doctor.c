@@ -38,8 +38,9 @@ static void print_json(void *arg, const struct doctor_finding *f)
 		json_array_append_new(lines, json_stringn(line.p, line.n));
 	row = json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:o}", "check", f->check, "finding", doctor_word(f->severity),
 			"file", f->file, "line", (int)f->line, "text", f->text, "add_to", f->add_to, "lines", lines);
-	if (row)
-		json_dumpf(row, stdout, JSON_COMPACT);
+	if (!row)
+		return;
+	json_dumpf(row, stdout, JSON_COMPACT);
 	putchar('\n');
 	json_decref(row);
 }

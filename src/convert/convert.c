@@ -251,16 +251,28 @@ struct list_look {
 	const char *condition, *path;
 };
 
+static bool is_two_octets(struct span s)
+{
+	struct span rest = s, first;
+	uint64_t n;
+
+	return span_cut(&rest, '.', &first) && span_uint(first, 255, &n) && span_uint(rest, 255, &n);
+}
+
 static void look_at_entry(void *arg, unsigned line, struct span entry, const char *problem)
 {
 	struct list_look *l = arg;
 	char text[200];
 	struct buf why = BUF_ON(text);
 
-	if (!problem && convert_valid(l->condition, entry, &why))
+	bool valid = !problem && convert_valid(l->condition, entry, &why);
+	if (valid && !is_two_octets(entry))
 		return;
 	convert_at(l->c, l->path, line, entry);
-	convert_missing(l->c, span_make("", 0), problem ? problem : buf_str(&why));
+	if (valid)
+		convert_differs(l->c, "two octets are a /16, as postgrey's manual says; postgrey itself takes them for a /24");
+	else
+		convert_missing(l->c, span_make("", 0), problem ? problem : buf_str(&why));
 }
 
 int convert_list(struct convert *c, const char *condition, const char *path, bool optional)

@@ -1,14 +1,18 @@
-/* Whether a user may talk to a UNIX socket, by its mode and those of the folders above it. */
+/* Whether a user may talk to a UNIX socket, by its mode and those of the folders above it, and
+ * whether anybody listens there. */
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/endpoint.h"
 #include "doctor/doctor.h"
 
+#define CONNECT_MS 1000
 #define GROUPS_MAX 64
 
 struct who {
@@ -74,6 +78,40 @@ static int try_to_connect(const char *path)
 	error = connect(fd, (const struct sockaddr *)&a, sizeof a) == 0 || errno == EAGAIN ? 0 : errno;
 	close(fd);
 	return error;
+}
+
+/* 0, or errno. */
+static int try_endpoint(const struct endpoint *e)
+{
+	int error = 0, fd = endpoint_connect(e);
+	socklen_t size = sizeof error;
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	if (fd < 0)
+		return errno;
+	if (poll(&p, 1, CONNECT_MS) != 1)
+		error = ETIMEDOUT;
+	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+		error = errno;
+	close(fd);
+	return error;
+}
+
+void doctor_tcp(struct doctor *d, struct place place, struct span host, struct span port)
+{
+	char text[200], reason[200];
+	struct buf where = BUF_ON(text), why = BUF_ON(reason);
+	struct endpoint e;
+
+	buf_adds(&where, "inet:");
+	buf_addspan(&where, host.n == 0 || span_ieq(host, span_of("localhost")) ? span_of("127.0.0.1") : host);
+	buf_addc(&where, ':');
+	buf_addspan(&where, port);
+	if (endpoint_parse(buf_span(&where), &e, &why) != 0)
+		return;
+	int error = try_endpoint(&e);
+	if (error)
+		doctor_found(d, DOCTOR_BAD, place, NULL, NULL, "nobody listens at %s: %s", e.name, strerror(error));
 }
 
 int doctor_socket(struct doctor *d, struct place place, const char *path, const char *user, const char *lines)

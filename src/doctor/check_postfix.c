@@ -123,8 +123,11 @@ static void check_tcp(struct walk *w, struct span where)
 	size_t colon = span_rfind(where, ':');
 	struct span host = colon < where.n ? span_head(where, colon) : span_make("", 0);
 
-	if (doctor_listens_tcp(w->p->d, host, colon < where.n ? span_from(where, colon + 1) : where))
-		w->p->asked = true;
+	struct span port = colon < where.n ? span_from(where, colon + 1) : where;
+	if (!doctor_listens_tcp(w->p->d, host, port))
+		return;
+	w->p->asked = true;
+	doctor_tcp(w->p->d, w->place, host, port);
 }
 
 /* Whether mail flows while greylagd is away. */
@@ -250,11 +253,9 @@ static void suggest_value(const struct walk *w, struct buf *out)
 	bool same = strcmp(w->name, recipient_list) == 0;
 	while (same && postfixconf_element(&rest, &e)) {
 		bool check = span_eq(e, span_of("check_policy_service"));
-		struct walk probe = *w;
 		bool has = check && postfixconf_element(&rest, &argument);
 		struct span inner = has ? span_trim(span_unwrap(argument, '{', '}')) : e, name = inner;
 		postfixconf_element(&inner, &name);
-		probe.p = w->p;
 		if (is_any(e, first) || (has && (span_starts(name, buf_span(&where)) || doctor_listens_unix(w->p->d, span_from(name, 5)))))
 			continue;
 		buf_adds(out, ",\n    ");
@@ -377,7 +378,8 @@ static void check_asked(struct postfix *p)
 	struct buf b = BUF_ON(lines);
 	struct walk *w = calloc(1, sizeof *w);
 
-	if (w && !p->asked && !p->milter && !class_asks(p)) {
+	/* Without a configuration nobody knows where greylagd listens. */
+	if (w && p->d->config && !p->asked && !p->milter && !class_asks(p)) {
 		start_walk(w, p, recipient_list, "");
 		suggest_value(w, &b);
 		doctor_found(p->d, DOCTOR_BAD, (struct place){ MAIN, w->place.line }, MAIN, buf_str(&b),
@@ -439,7 +441,7 @@ static void check_all(struct postfix *p)
 	}
 	p->smtpd = NULL;
 	check_postscreen(p);
-	if (count && p->d->found == 0)
+	if (count && p->d->config && p->d->found == 0)
 		doctor_found(p->d, DOCTOR_OK, (struct place){ MAIN, 0 }, NULL, NULL, "asks greylagd, in the right place");
 }
 

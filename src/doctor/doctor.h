@@ -62,6 +62,9 @@ void doctor_service(const struct doctor *d, const char *queue, struct buf *out);
 /* Reports what keeps a user ("": nobody in particular) from talking to a UNIX socket: 0 when nothing does. */
 int doctor_socket(struct doctor *d, struct place place, const char *path, const char *user, const char *lines);
 
+/* Reports it when nobody takes a connection there. */
+void doctor_tcp(struct doctor *d, struct place place, struct span host, struct span port);
+
 typedef void doctor_check(struct doctor *d);
 doctor_check doctor_configuration, doctor_daemon, doctor_store, doctor_clock, doctor_dns, doctor_verdicts;	/* check_daemon.c */
 doctor_check doctor_lists;		/* check_lists.c */

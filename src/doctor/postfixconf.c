@@ -1,6 +1,7 @@
 #include "doctor/postfixconf.h"
 
 #define DEPTH_MAX 10
+#define EXPANSIONS_MAX 10000	/* of one value: names may stand for each other many times over */
 
 static bool is_blank(char c)
 {
@@ -129,19 +130,20 @@ static bool name_byte(char c)
 }
 
 /* $name, ${name}, $(name); conditional forms stay as they are. */
-static void expand(const struct postfixconf *c, struct span value, struct buf *out, unsigned depth)
+static void expand(const struct postfixconf *c, struct span value, struct buf *out, unsigned depth, unsigned *left)
 {
-	for (size_t i = 0; i < value.n;) {
+	for (size_t i = 0; i < value.n && !out->over;) {
 		size_t from = i + 1, n = 0;
 		bool open = value.p[i] == '$' && from < value.n && (value.p[from] == '{' || value.p[from] == '(');
 		from += open;
 		while (value.p[i] == '$' && from + n < value.n && name_byte(value.p[from + n]))
 			n++;
 		bool closed = !open || (from + n < value.n && (value.p[from + n] == '}' || value.p[from + n] == ')'));
-		const struct postfix_parameter *p = n && closed && depth < DEPTH_MAX ?
+		const struct postfix_parameter *p = n && closed && depth < DEPTH_MAX && *left ?
 			postfixconf_find(c, span_make(value.p + from, n)) : NULL;
 		if (p) {
-			expand(c, span_of(p->value), out, depth + 1);
+			--*left;
+			expand(c, span_of(p->value), out, depth + 1, left);
 			i = from + n + open;
 		} else {
 			buf_addc(out, value.p[i++]);
@@ -171,10 +173,11 @@ unsigned postfixconf_value(const struct postfixconf *c, const struct postfix_ser
 {
 	struct span own = service ? override(service, name) : span_make(NULL, 0);
 	const struct postfix_parameter *p = postfixconf_find(c, span_of(name));
+	unsigned left = EXPANSIONS_MAX;
 
 	if (in_master)
 		*in_master = own.p != NULL;
-	expand(c, own.p ? own : span_of(p ? p->value : fallback), out, 0);
+	expand(c, own.p ? own : span_of(p ? p->value : fallback), out, 0, &left);
 	return own.p ? service->line : p ? p->line : 0;
 }
 

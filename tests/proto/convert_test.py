@@ -76,7 +76,7 @@ def postgrey_as_debian_ships_it(t):
 @test
 def postgrey_flags(t):
     (t.folder / "clients").write_text("example.org\n192.0.2.0/24 # a comment\n/^mx\\d+\\./\n10.1.2\n2001:db8::/32\n"
-                                      "bad name\n/un(closed/\n")
+                                      "bad name\n/un(closed/\n10.9\n")
     (t.folder / "recipients").write_text("friend@\n")
     text, said = convert(
         t, "postgrey", "--", "-u", "/run/x/postgrey", "--socketmode=0660", "--delay", "60", "--max-age=60", "--retry-w=6h",
@@ -91,6 +91,7 @@ def postgrey_flags(t):
     for line in (6, 7):
         check(f"{t.folder}/clients:{line}: no equivalent" in said, said)
     equal(said.count("no equivalent"), 2, said)
+    check(f"{t.folder}/clients:8: differs: two octets" in said, said)
     sound(t, text)
     d = served(t, text)
     verdicts(d, (PASS, dict(client_name="a.example.org")), (PASS, dict(client_address="192.0.2.200")),
