@@ -40,21 +40,40 @@ static void add_place(const struct convert *c, struct buf *out)
 	buf_adds(out, ": ");
 }
 
-/* The peer's line in one, its continuations and runs of blanks drawn together. */
+/* As buf_addsafe, but quotes and backslashes stay: configurations are full of them. */
+static void add_text(struct buf *out, struct span s, size_t most)
+{
+	bool cut = s.n > most;
+	size_t n;
+
+	for (s = span_head(s, most); s.n; s = span_from(s, n)) {
+		for (n = 0; n < s.n && s.p[n] != '"' && s.p[n] != '\\'; n++)
+			continue;
+		buf_addsafe(out, span_head(s, n), n);
+		if (n < s.n)
+			buf_addc(out, s.p[n++]);
+	}
+	buf_adds(out, cut ? "..." : "");
+}
+
+/* The peer's line in one: runs of blanks drawn together, continuations undone with
+ * what is written behind them. */
 static void add_source(struct buf *out, struct span s)
 {
 	char text[COMMENT_MAX + 2];
 	struct buf b = BUF_ON(text);
-	bool blank = false;
+	bool blank = true;
 
 	for (size_t i = 0; i < s.n && !b.over; i++) {
-		bool is_blank = ascii_blank(s.p[i]) || s.p[i] == '\n' || s.p[i] == '\r' ||
-				(s.p[i] == '\\' && i + 1 < s.n && (s.p[i + 1] == '\n' || s.p[i + 1] == '\r'));
+		bool next = i + 1 < s.n && (ascii_blank(s.p[i + 1]) || s.p[i + 1] == '\n' || s.p[i + 1] == '\r');
+		if (s.p[i] == '\\' && next)
+			i += span_find(span_from(s, i), '\n');
+		bool is_blank = i >= s.n || ascii_blank(s.p[i]) || s.p[i] == '\n' || s.p[i] == '\r';
 		if (!is_blank || !blank)
 			buf_addc(&b, is_blank ? ' ' : s.p[i]);
 		blank = is_blank;
 	}
-	buf_addsafe(out, span_trim(buf_span(&b)), COMMENT_MAX);
+	add_text(out, span_trim(buf_span(&b)), COMMENT_MAX);
 }
 
 static struct buf *show_source(struct convert *c)
@@ -103,7 +122,7 @@ static void say(struct convert *c, const char *what, struct span about, const ch
 	add_place(c, &b);
 	buf_addf(&b, "%s: ", what);
 	if (about.n) {
-		buf_addsafe(&b, about, 200);
+		add_text(&b, about, 200);
 		buf_adds(&b, ": ");
 	}
 	buf_adds(&b, reason);
@@ -117,7 +136,7 @@ void convert_missing(struct convert *c, struct span what, const char *reason)
 
 	buf_adds(out, "#   no equivalent: ");
 	if (what.n) {
-		buf_addsafe(out, what, 200);
+		add_text(out, what, 200);
 		buf_adds(out, ": ");
 	}
 	buf_addf(out, "%s\n", reason);
@@ -350,7 +369,7 @@ static void strike_out(struct convert *c, struct buf *out, const struct finding 
 			if (!before)
 				buf_addf(&better, "#   no equivalent: %s\n", f->text);
 			buf_adds(&better, "#   ");
-			buf_addsafe(&better, goes_on ? span_head(line, line.n - 1) : line, 2000);
+			add_text(&better, goes_on ? span_head(line, line.n - 1) : line, 2000);
 		} else {
 			buf_addspan(&better, line);
 		}

@@ -17,6 +17,7 @@ struct mg_name {
 	const struct mg_type *type;	/* lists: of their values */
 	char set[41];			/* lists: of our sets, NAME, NAME-2, ... */
 	unsigned sets;
+	bool partial;			/* some of its values have no equivalent */
 	char *values;			/* others: as our conditions take them; owned */
 };
 

@@ -53,6 +53,9 @@ static bool clause_list(struct acl *a, bool negated)
 
 	if (!n)
 		return give_up(a, t ? t->text : span_of("list"), "no such list could be converted");
+	/* What is missing in the list would match. */
+	if (negated && n->partial)
+		return give_up(a, t->text, "part of this list could not be converted");
 	if (n->sets == 0 && !negated) {
 		a->empty = true;
 		return true;

@@ -68,6 +68,7 @@ static void add_values(struct mg *m, struct mg_name *n, struct buf *values)
 		struct buf why = BUF_ON(reason), value = buf_heap(3000);
 		if (!n->type->value(m, t, &value, &why)) {
 			convert_missing(m->c, t->text, buf_str(&why));
+			n->partial = true;
 		} else {
 			buf_adds(values, width > LINE_WIDTH ? " \\\n   " : "");
 			width = width > LINE_WIDTH ? 0 : width;

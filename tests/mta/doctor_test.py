@@ -10,9 +10,10 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from harness import LIMIT, Asker, Skip, Tests, check, equal, free_port, wait_for
-from mta import unpack
+from mta import send, unpack
 from nsd import Nsd
 from opensmtpd import CONFIG as OPENSMTPD
+from postfix import Postfix
 from sendmail import MC, PACKAGES as SENDMAIL
 
 test = Tests(__doc__)
@@ -315,6 +316,42 @@ def resolver_and_exchangers(t):
     place.finds()
     place.greylag_conf("dns servers 127.0.0.1:1")
     place.finds(("exchangers", "bad", "resolver does not answer"))
+
+
+@test
+def the_lines_work(t):
+    """A real Postfix that asks nobody, and then has what doctor says, defers the first attempt."""
+    p = Postfix(t.folder / "postfix", "")
+    t.at_end(p.stop)
+    t.folder.chmod(0o755)
+    (p.spool / "private").mkdir(mode=0o755)
+    d = t.daemon(f"listen policy unix {p.spool}/private/greylag mode 0666", store="rocksdb")
+    root = t.folder / "root"
+    for path in ("etc/greylag", "run/greylag"):
+        (root / path).mkdir(parents=True)
+    (root / "etc/postfix").symlink_to(p.conf)
+    (root / t.folder.parts[1]).symlink_to("/" + t.folder.parts[1])
+    (root / "run/greylag/control").symlink_to(d.control)
+    (root / "etc/greylag/greylag.conf").write_text(f"listen policy unix {p.spool}/private/greylag\n")
+
+    def findings():
+        r = subprocess.run([t.args.greylag, "--root", str(root), "--json", "doctor"], capture_output=True, text=True, timeout=LIMIT)
+        rows = [json.loads(line) for line in r.stdout.splitlines()]
+        return [row for row in rows if row["finding"] != "ok" and row["check"] != "clock"]
+
+    for _ in range(2):
+        row, = findings()
+        equal(row["add_to"], "/etc/postfix/main.cf")
+        with open(p.conf / "main.cf", "a") as f:
+            f.write("\n".join(row["lines"]) + "\n")
+    p.start()
+    # Its master gives the folder to Postfix, and nobody else may enter.
+    equal(findings(), [])
+    replies, _ = send(p, "alice@example.org", "bob@example.net")
+    check(replies[0][0] == 450 and b"Greylisted" in replies[0][1], replies)
+    replies, end = send(p, "", "bob@example.net")
+    equal(replies[0][0], 250, "a bounce at RCPT")
+    equal(end[0], 450, f"a bounce at DATA {end}")
 
 
 @test

@@ -187,6 +187,9 @@ racl blacklist time "5 8 * * *"
 racl whitelist addr 10.1
 tarpit 10s
 racl greylist default delay 99d
+list "part" addr { 192.0.2.1 10.1 }
+racl whitelist not list "part"
+racl whitelist list "part"
 """
 
 
@@ -229,10 +232,11 @@ def milter_greylist_without_equivalent(t):
     text, said = convert(t, "milter-greylist", path, status=1)
     sound(t, text)
     for number, line in enumerate(MISSING.split("\n"), 1):
-        if line and "racl continue" not in line and "99d" not in line:
+        if line and "racl continue" not in line and "99d" not in line and line != 'racl whitelist list "part"':
             check(f"{path}:{number}: no equivalent" in said, f"{line} in {said}")
     check("addheader" in said and "#   no equivalent: " in text, said)
     check("out of range" in said, said)
+    check("allow client set part" in settings(text) and "allow not" not in text, text)
 
 
 @test
