@@ -184,7 +184,7 @@ static const struct option {
 	{ "pidfile", NEEDLESS, NULL, "the unit file follows greylagd without one" },
 	{ "user", NEEDLESS, NULL, "greylagd has a user of its own (user, group)" },
 	{ "nodetach", NEEDLESS, NULL, "greylagd -f stays in the foreground" },
-	{ "dumpfile", NEEDLESS, NULL, "greylagd has a store of its own (store)" },
+	{ "dumpfile", NEEDLESS, NULL, "greylagd has a store of its own; greylag import milter-greylist FILE brings along what is in this one" },
 	{ "dumpfreq", NEEDLESS, NULL, "records are stored as they come" },
 	{ "dump_no_time_translation", NEEDLESS, NULL, "greylag dump tells times when it is asked" },
 	{ "lazyaw", NEEDLESS, NULL, "a client that has retried well is trusted with all its mail" },

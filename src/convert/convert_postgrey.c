@@ -186,7 +186,7 @@ static const struct flag {
 	{ "quiet", 'q', NO_VALUE, take_quiet, NULL },
 	{ "user", 0, VALUE, NULL, "greylagd has a user of its own (user, group)" },
 	{ "group", 0, VALUE, NULL, "greylagd has a user of its own (user, group)" },
-	{ "dbdir", 0, VALUE, NULL, "greylagd has a store of its own (store)" },
+	{ "dbdir", 0, VALUE, NULL, "greylagd has a store of its own; greylag import postgrey DIR brings along what is in this one" },
 	{ "pidfile", 0, VALUE, NULL, "the unit file follows greylagd without one" },
 	{ "daemonize", 'd', NO_VALUE, NULL, "the unit file decides that" },
 	{ "listen-queue-size", 0, VALUE, NULL, "greylagd takes connections as they come (limit connections)" },

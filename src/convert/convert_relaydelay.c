@@ -153,7 +153,7 @@ static void take_verbose(void *arg, struct span value)
 	convert_line(r->c, "log level %s", is_true(value) ? "debug" : "info");
 }
 
-#define STORE "greylagd has a store of its own (store)"
+#define STORE "greylagd has a store of its own; greylag import relaydelay brings along what is in this one"
 static const struct keyvalue rows[] = {
 	{ "verbose", take_verbose, false, NULL },
 	{ "delay_mail_secs", take_delay, false, NULL }, { "auto_record_life_secs", take_window, false, NULL },

@@ -187,7 +187,7 @@ static void take_code(void *arg, struct span value)
 	convert_needless(s->c, "see reply defer");
 }
 
-#define STORE "greylagd has a store of its own (store)"
+#define STORE "greylagd has a store of its own; greylag import sqlgrey brings along what is in this one"
 #define CLEANS "records end by themselves"
 static const struct keyvalue rows[] = {
 	{ "conf_dir", take_folder, false, NULL }, { "loglevel", take_level, false, NULL },
