@@ -317,22 +317,33 @@ int convert_list(struct convert *c, const char *condition, const char *path, boo
 
 /* --- The whole ------------------------------------------------------------------------ */
 
-/* The first error of a text. */
-struct finding {
-	unsigned line;
-	char text[300];
+/* The errors of a text, of each line the first. */
+struct findings {
+	unsigned count;
+	struct finding {
+		unsigned line;
+		char text[300];
+	} all[DIAG_MAX];
 };
 
-static void keep_first(struct diag *d, enum diag_severity severity, const char *file, unsigned line, unsigned column,
-		       const char *text)
+static void keep(struct diag *d, enum diag_severity severity, const char *file, unsigned line, unsigned column, const char *text)
 {
-	struct finding *f = d->arg;
+	struct findings *f = d->arg;
 
 	(void)file; (void)column;
-	if (severity == DIAG_ERROR && f->text[0] == '\0') {
-		f->line = line;
-		snprintf(f->text, sizeof f->text, "%s", text);
-	}
+	/* The last that is reported says only that there are more. */
+	if (severity != DIAG_ERROR || f->count + 1 >= DIAG_MAX || (f->count && f->all[f->count - 1].line == line))
+		return;
+	f->all[f->count].line = line;
+	snprintf(f->all[f->count++].text, sizeof f->all->text, "%s", text);
+}
+
+static const struct finding *found_in(const struct findings *f, unsigned from, unsigned to)
+{
+	for (unsigned i = 0; i < f->count; i++)
+		if (f->all[i].line >= from && f->all[i].line <= to)
+			return &f->all[i];
+	return NULL;
 }
 
 /* The comment above the line has its place: "FILE:LINE: TEXT". */
@@ -350,43 +361,61 @@ static void say_struck(struct convert *c, struct span comment, const char *reaso
 	c->missing++;
 }
 
+static bool is_comment(struct span line)
+{
+	return line.n && line.p[0] == '#';
+}
+
+/* A line with those that continue it; returns how many there are. */
+static unsigned cut_logical(struct span *rest, struct span *whole)
+{
+	struct span line, start = *rest;
+	unsigned lines = 0;
+
+	while (span_cut(rest, '\n', &line)) {
+		lines++;
+		if (is_comment(line) || line.n == 0 || line.p[line.n - 1] != '\\')
+			break;
+	}
+	*whole = span_head(start, (size_t)(rest->n ? rest->p - start.p : (ptrdiff_t)start.n));
+	return lines;
+}
+
 /* What the peer takes and we do not, whatever it may be, must not make a file that is
  * refused: the line becomes a comment. */
-static void strike_out(struct convert *c, struct buf *out, const struct finding *f)
+static void strike_out(struct convert *c, struct buf *out, const struct findings *f)
 {
 	struct buf better = buf_heap(out->max);
-	struct span rest = buf_span(out), line, comment = span_make("", 0);
-	bool goes_on = false, struck = false;
+	struct span rest = buf_span(out), whole, line, comment = span_make("", 0);
+	unsigned number = 1, lines;
 
-	for (unsigned number = 1; span_cut(&rest, '\n', &line); number++) {
-		bool before = goes_on, is_comment = line.n && line.p[0] == '#';
-		goes_on = !is_comment && line.n && line.p[line.n - 1] == '\\';
-		if (is_comment)
-			comment = line;
-		if (!before)
-			struck = number == f->line;
-		if (struck) {
-			if (!before)
-				buf_addf(&better, "#   no equivalent: %s\n", f->text);
-			buf_adds(&better, "#   ");
-			add_text(&better, goes_on ? span_head(line, line.n - 1) : line, 2000);
-		} else {
-			buf_addspan(&better, line);
+	while ((lines = cut_logical(&rest, &whole)) != 0) {
+		const struct finding *finding = found_in(f, number, number + lines - 1);
+		number += lines;
+		if (is_comment(whole))
+			comment = span_trim(whole);
+		if (!finding) {
+			buf_addspan(&better, whole);
+			continue;
 		}
-		if (number == f->line)
-			say_struck(c, span_from(comment, 2), f->text);
-		buf_addc(&better, '\n');
+		say_struck(c, span_from(comment, 2), finding->text);
+		buf_addf(&better, "#   no equivalent: %s\n", finding->text);
+		while (span_cut(&whole, '\n', &line)) {
+			buf_adds(&better, "#   ");
+			add_text(&better, line, 2000);
+			buf_addc(&better, '\n');
+		}
 	}
 	buf_free(out);
 	*out = better;
 }
 
-static bool sound(const struct buf *text, struct finding *f)
+static bool sound(const struct buf *text, struct findings *f)
 {
-	struct diag diag = { .report = keep_first, .arg = f };
+	struct diag diag = { .report = keep, .arg = f };
 	struct config *config;
 
-	*f = (struct finding){ .line = 0 };
+	f->count = 0;
 	config = config_parse_with(buf_span(text), "greylag.conf", true, &diag);
 	bool good = config != NULL;
 	config_free(&config);
@@ -404,7 +433,7 @@ void convert_begin(struct convert *c)
 
 void convert_end(struct convert *c, struct buf *out)
 {
-	struct finding f;
+	struct findings *f = malloc(sizeof *f);
 
 	for (unsigned i = 0; i < CONVERT_PARTS; i++) {
 		if (i && c->parts[i].n)
@@ -412,8 +441,9 @@ void convert_end(struct convert *c, struct buf *out)
 		buf_addspan(out, buf_span(&c->parts[i]));
 		buf_free(&c->parts[i]);
 	}
-	for (unsigned round = 0; !sound(out, &f) && f.line && round < ROUNDS_MAX; round++)
-		strike_out(c, out, &f);
+	for (unsigned round = 0; f && !sound(out, f) && f->count && round < ROUNDS_MAX; round++)
+		strike_out(c, out, f);
+	free(f);
 }
 
 int convert_run(const struct convert_peer *peer, struct convert *c, char **words, int count, struct buf *out,

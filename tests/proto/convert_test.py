@@ -249,7 +249,8 @@ def milter_greylist_awkward_input(t):
                     b"racl whitelist rcpt a@b.example\n" * 3000,
                     b"list \"big\" addr {" + b"".join(b" 10.%d.%d.1" % (i // 256, i % 256) for i in range(3000)) + b" }\nracl whitelist list \"big\"\n",
                     b"racl whitelist rcpt /" + b"(" * 2000 + b"/\n", b"racl whitelist domain " + b"a." * 3000 + b"\n",
-                    b"racl whitelist not not not\n", b"racl whitelist rcpt /[/\n", b"quiet\nquiet\n"):
+                    b"racl whitelist not not not\n", b"racl greylist default delay 99d\n" * 400, b"logfac nothing\nreport\n" * 150,
+                    b"logfac \x01\n", b"racl whitelist rcpt /[/\n", b"quiet\nquiet\n"):
         path.write_bytes(awkward)
         sound(t, convert(t, "milter-greylist", path, status=convert_status(t, path))[0])
     d = served(t, convert(t, "milter-greylist", big(path))[0])
