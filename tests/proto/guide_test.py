@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs docs/guide.md and the examples of greylag(1) as a reader would, against a real greylagd
+"""Runs docs/guide.md and the manual's examples of commands as a reader would, against a real greylagd
 in a folder that stands for the system: /etc/greylag, /var and the like are below it, and
 systemctl starts and stops that greylagd."""
 import gzip
@@ -178,6 +178,31 @@ def manual_of_greylagd(t):
                          stdout=subprocess.DEVNULL, cwd=system.root / "work", env={**os.environ, "PATH": f"{system.root}/bin:{os.environ['PATH']}"})
     t.at_end(p.kill)
     wait_for(lambda: system.run("greylag version")[0] == 0, "greylagd to serve")
+    p.terminate()
+    equal(p.wait(LIMIT), 0, "exit status")
+
+
+@test
+def manual_of_greylag_spp(t):
+    system = System(t)
+    command, = examples("man/greylag-spp.8")
+    program = pathlib.Path(t.args.greylagd).parents[1] / "doors/greylag-spp"
+    status, got = system.run(command.replace("/usr/libexec/greylag/greylag-spp", f"{program} --socket {system.root}/run/policy"))
+    equal(status, 0, got)
+    check(got.startswith("E451 "), f"the answer to a stranger: {got}")
+
+
+@test
+def manual_of_greylag_milter(t):
+    system = System(t)
+    command, = examples("man/greylag-milter.8")
+    for there, here in (("/run/greylag-milter/socket", f"{t.folder}/milter"), ("192.0.2.25:10023", system.shared),
+                        ("greylag-milter --", f"exec {pathlib.Path(t.args.greylagd).parents[1] / 'doors/greylag-milter'} --")):
+        check(there in command, f"the example has no {there}")
+        command = command.replace(there, here)
+    p = subprocess.Popen(["bash", "-c", command], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    t.at_end(p.kill)
+    wait_for(lambda: (t.folder / "milter").exists(), "the milter's socket")
     p.terminate()
     equal(p.wait(LIMIT), 0, "exit status")
 

@@ -207,6 +207,25 @@ def logrotate(t):
     check("reason=new" in old and "198.51.100.7" not in old, "what the old file has")
 
 
+@test
+def container_start(t):
+    """The configuration that the container's first start makes is sound, and the second leaves it alone."""
+    state = t.folder / "state"
+    state.mkdir()
+    shim = t.folder / "greylagd"
+    shim.write_text(f'#!/bin/sh\n[ "$1" = -f ] && shift && exec {t.args.greylagd} -t "$@"\n')
+    shim.chmod(0o755)
+    for mark in ("", "# mine\n"):
+        with open(state / "greylag.conf", "a") if mark else contextlib.nullcontext() as f:
+            f and f.write(mark)
+        r = subprocess.run(["sh", ROOT / "data/container-start", state], capture_output=True, text=True, timeout=LIMIT,
+                           env={**os.environ, "PATH": f"{t.folder}:{os.environ['PATH']}"})
+        equal((r.returncode, r.stderr), (0, ""), "the start")
+        check(r.stdout.endswith("0 warning(s), no errors\n"), f"the configuration: {r.stdout}")
+    check((state / "store").is_dir(), "the store's folder")
+    check((state / "greylag.conf").read_text().endswith("# mine\n"), "the configuration was written over")
+
+
 def completions(t, d, line):
     """What bash offers for the last word of the line."""
     script = f"""
