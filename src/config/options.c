@@ -19,6 +19,8 @@ static const struct option_word identities[] = {
 static const struct option_word refusals[] = { { "defer", VERDICT_DEFER }, { "block", VERDICT_REJECT }, { NULL, 0 } };
 static const struct option_word modes[] = { { "enforce", 0 }, { "observe", 1 }, { NULL, 0 } };
 static const struct option_word trusts[] = { { "retry", 0 }, { "delivery", 1 }, { NULL, 0 } };
+static const struct option_word headers[] = {
+	{ "no", REPLY_HEADER_NO }, { "yes", REPLY_HEADER_DELAYED }, { "all", REPLY_HEADER_ALL }, { NULL, 0 } };
 static const struct option_word failures[] = {
 	{ "pass", VERDICT_PASS }, { "defer", VERDICT_DEFER }, { NULL, 0 } };
 static const struct option_word durabilities[] = { { "synced", 0 }, { "lazy", 1 }, { NULL, 0 } };
@@ -73,7 +75,8 @@ static const struct option options[] = {
 		 "many more. 0: nobody is spared." },
 	{ "penalty", "hasty", OPTION_NUMBER, FIELD(penalty_hasty), .initial = "5", .values = "2..1000 | 0", .least = 2, .most = 1000, .or_zero = true,
 	  .doc = "More attempts than this at one mail by one client within a minute are hasty: that client, not its neighbours, waits "
-		 "longer. Attempts less than 5 seconds apart are one. 0: they are not counted." },
+		 "longer. Attempts less than 5 seconds apart are one. A client with a name of its own is not hasty, as it may send many mails "
+		 "to one person; it can only hammer. 0: they are not counted." },
 	{ "penalty", "hasty-hold", OPTION_SECONDS, FIELD(penalty_hasty_hold_s), .initial = "10m", .values = "1m..30d", .least = 60, .most = 30 * DAY,
 	  .doc = "How long it waits." },
 	{ "penalty", "hammering", OPTION_NUMBER, FIELD(penalty_hammering), .initial = "40", .values = "5..100000 | 0", .least = 5, .most = 100000,
@@ -139,8 +142,9 @@ static const struct option options[] = {
 	  .check = optioncheck_block, .doc = "The action of block rules." },
 	{ "reply", "block-text", OPTION_TEXT, FIELD(reply_block_text), .initial = "5.7.1 Access denied", .values = "text",
 	  .check = optioncheck_text, .doc = "Text of block rules that have none of their own." },
-	{ "reply", "header", OPTION_BOOL, FIELD(reply_header), .initial = "yes", .values = "yes | no",
-	  .doc = "Whether mail that was delayed gets an X-Greylist header that says how long." },
+	{ "reply", "header", OPTION_WORD, FIELD(reply_header), .initial = "yes", .values = "yes | no | all", .words = headers,
+	  .doc = "Whether mail that was delayed gets an X-Greylist header that says how long. With all, mail that was not delayed "
+		 "gets one that says why, a line for each recipient." },
 	{ "hostname", NULL, OPTION_TEXT, FIELD(hostname), .initial = "", .values = "name", .check = optioncheck_plain,
 	  .doc = "This machine's name in the X-Greylist header; empty: the system's." },
 	{ "store", NULL, OPTION_STORE, FIELD(store_driver), .initial = "rocksdb /var/lib/greylag", .values = "rocksdb FOLDER | valkey WHERE | mariadb WHERE | memory | failing WHAT",
