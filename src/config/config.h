@@ -58,6 +58,7 @@ struct settings {
 	int64_t penalty_misbehaved_hold_s, penalty_spam_hold_s;
 	int64_t outbound_keep_s, outbound_expect_s;
 	int64_t amnesty_s;			/* 0: none */
+	int64_t history_keep_s;			/* 0: none */
 	char dns_servers[CONFIG_TEXT_MAX];	/* "": the system's */
 	uint64_t dns_budget_ms;
 	uint64_t dns_remember;			/* answers */
@@ -83,6 +84,7 @@ struct settings {
 	char store_tls_ca[CONFIG_TEXT_MAX];
 	uint64_t store_workers;
 	bool store_consistent_reads;
+	int64_t store_cache_s;			/* 0: none */
 	char store_journal[CONFIG_TEXT_MAX];	/* "": in memory */
 	uint64_t cap_total;			/* records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;			/* the same, per identity */

@@ -190,6 +190,14 @@ static void flush_log(void *arg)
 	log_flush();
 }
 
+static void on_verdict(const struct inquiry *q, const struct config *config, void *arg)
+{
+	struct server *s = arg;
+
+	recent_add(&s->recent, q);
+	verdictlog_report(q, config, NULL);
+}
+
 /* --- Start and stop ----------------------------------------------------------------------- */
 
 static struct store *open_store(struct server *s, const struct settings *settings, struct buf *why)
@@ -205,7 +213,7 @@ static struct store *open_store(struct server *s, const struct settings *setting
 		.password_file = settings->store_password_file, .prefix = settings->store_prefix,
 		.database = settings->store_database, .tls_ca = settings->store_tls_ca,
 		.workers = (unsigned)settings->store_workers, .consistent_reads = settings->store_consistent_reads,
-		.journal = settings->store_journal,
+		.journal = settings->store_journal, .cache_s = (unsigned)settings->store_cache_s,
 	};
 	return store_open(&options, why);
 }
@@ -223,7 +231,7 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	set_hostname(s, &config->settings);
 	const struct engine_options options = {
 		.loop = s->loop, .clock = s->clock, .names = s->names, .store = s->store,
-		.living = s->living, .config = config, .report = verdictlog_report,
+		.living = s->living, .config = config, .report = on_verdict, .report_arg = s,
 	};
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)
@@ -278,6 +286,8 @@ bool server_stop(struct server *s)
 	}
 	conn_close_all(s);
 	greylistdconn_close_all(s);
+	if (s->engine)
+		engine_stop(s->engine);
 	bool ended = store_close(&s->store);
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
