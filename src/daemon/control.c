@@ -35,7 +35,7 @@ static const struct {
 	{ "version", control_version }, { "why", control_why }, { "show", control_show },
 	{ "forget", control_forget }, { "backup", control_backup }, { "learn", control_learn },
 	{ "lists", control_lists }, { "history", control_history }, { "recent", control_recent },
-	{ "lists", control_lists }, { "import", control_import }, { "export", control_export },
+	{ "import", control_import }, { "export", control_export },
 	{ "list_add", control_list_add }, { "list_remove", control_list_remove },
 };
 
