@@ -16,7 +16,7 @@ from harness import LIMIT, Skip, Tests, check, equal, free_port, wait_for
 
 test = Tests(__doc__)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SYSTEM = re.compile(r"(?<![\w.])/(?=(?:etc/greylag|var/lib|var/log|var/backups|var/mail)\b)")
+SYSTEM = re.compile(r"(?<![\w.])/(?=(?:etc/greylag|var/lib|var/log|var/backups|var/mail|var/www)\b)")
 SHARED = "192.0.2.53:6379"  # the guide's Valkey server
 MAIL_LOG = "{now} mx postfix/smtpd[9]: 4F1A: client=mx2.example.edu[192.0.2.99]\n" \
            "{now} mx postfix/smtp[9]: 4F1A: to=<bob@example.net>, relay=x[192.0.2.3]:25, delay=1, status=sent (250 ok)\n"
@@ -39,7 +39,7 @@ esac
 class System:
     def __init__(self, t):
         self.t, self.root, self.log = t, t.folder / "system", t.folder / "system/var/log/greylag/greylagd.log"
-        for folder in ("etc/greylag", "var/lib/greylag", "var/log/greylag", "var/backups", "run", "bin", "work"):
+        for folder in ("etc/greylag", "var/lib/greylag", "var/log/greylag", "var/backups", "var/www", "run", "bin", "work"):
             (self.root / folder).mkdir(parents=True)
         self.pid = self.root / "run/pid"
         self.shared = f"127.0.0.1:{free_port()}"
