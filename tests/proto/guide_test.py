@@ -36,6 +36,10 @@ esac
 """
 
 
+# Examples that need another system's database, which import_test.py makes.
+FOREIGN = ("greylag import postgrey ", "pg_dump ")
+
+
 class System:
     def __init__(self, t):
         self.t, self.root, self.log = t, t.folder / "system", t.folder / "system/var/log/greylag/greylagd.log"
@@ -150,6 +154,7 @@ def manual_of_greylag(t):
     log = (system.root / "var/log/mail.log").read_text()
 
     (system.root / "var/log/mail.log.1.gz").write_bytes(gzip.compress(log.replace("192.0.2.99", "192.0.2.98").encode()))
+    (system.root / "var/log/mail.log.1").write_text(log)
     for folder in ("cur", "new", "tmp"):
         (system.root / "var/mail/spam/Maildir" / folder).mkdir(parents=True)
     (system.root / "var/mail/spam/Maildir/new/1").write_text(
@@ -160,6 +165,8 @@ def manual_of_greylag(t):
     check(len(found) >= 7, f"only {len(found)} examples were found")
     for block in found:
         for command in block.replace("\\\n", "").splitlines():
+            if command.startswith(FOREIGN):
+                continue
             status, got = system.run(command)
             equal(status, 0, f"{command}: {got}")
         if not system.pid.exists():
