@@ -2,7 +2,7 @@
 #ifndef GREYLAG_CLI_COMMAND_H
 #define GREYLAG_CLI_COMMAND_H
 
-#include "cli/client.h"
+#include "client/client.h"
 
 #define ARGUMENTS_WITH_MAX 16
 

@@ -1,17 +1,16 @@
-#include "cli/client.h"
+#include "client/client.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAIT_S 10
 #define LINE_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
-int client_open(struct client *c, const char *path)
+int client_open(struct client *c, const char *path, unsigned limit_ms)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const struct timeval limit = { .tv_sec = WAIT_S };
+	const struct timeval limit = { .tv_sec = limit_ms / 1000, .tv_usec = (suseconds_t)(limit_ms % 1000) * 1000 };
 
 	c->in = buf_heap(LINE_MAX_BYTES);
 	c->fd = -1;
