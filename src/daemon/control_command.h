@@ -16,6 +16,7 @@ control_fn control_why;								/* control_why.c */
 control_fn control_show, control_forget;					/* control_records.c */
 control_fn control_list_add, control_list_remove;				/* control_lists.c */
 control_fn control_lists;							/* control_listing.c */
+control_fn control_recent;							/* control_recent.c */
 control_fn control_backup;							/* control_backup.c */
 control_fn control_learn;							/* control_learn.c */
 

@@ -9,6 +9,7 @@
 #include "daemon/greylistdconn.h"
 #include "daemon/listener.h"
 #include "daemon/notify.h"
+#include "daemon/recent.h"
 #include "daemon/verdictlog.h"
 #include "engine/clientcache.h"
 
@@ -210,11 +211,20 @@ static struct store *open_store(struct server *s, const struct settings *setting
 	return store_open(&options, why);
 }
 
+static void on_verdict(const struct inquiry *q, const struct config *config, void *arg)
+{
+	const struct server *s = arg;
+
+	recent_add(s->recent, q);
+	verdictlog_report(q, config);
+}
+
 int server_start(struct server *s, struct config *config, struct buf *why)
 {
 	s->store = open_store(s, &config->settings, why);
 	s->living = s->store ? livinglists_new(s->loop, s->clock, s->store) : NULL;
-	if (!s->living) {
+	s->recent = s->living ? recent_new() : NULL;
+	if (!s->recent) {
 		if (s->store)
 			buf_fail(why, "out of memory");
 		config_free(&config);
@@ -223,7 +233,7 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	set_hostname(s, &config->settings);
 	const struct engine_options options = {
 		.loop = s->loop, .clock = s->clock, .names = s->names, .store = s->store,
-		.living = s->living, .config = config, .report = verdictlog_report,
+		.living = s->living, .config = config, .report = on_verdict, .report_arg = s,
 	};
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)
@@ -282,6 +292,7 @@ bool server_stop(struct server *s)
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
+	recent_free(&s->recent);
 	conn_reap(s);
 	greylistdconn_reap(s);
 	return ended;

@@ -11,6 +11,7 @@
 struct conn;
 struct control_conn;
 struct greylistdconn;
+struct recent;
 
 /* A listening socket and what it is for. */
 struct listener {
@@ -49,6 +50,7 @@ struct server {
 	unsigned conn_count;		/* of these and the next */
 	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
+	struct recent *recent;		/* the last verdicts */
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */
 	uint64_t last_mono_ns;
