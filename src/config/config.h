@@ -57,6 +57,7 @@ struct settings {
 	int64_t penalty_misbehaved_hold_s, penalty_spam_hold_s;
 	int64_t outbound_keep_s, outbound_expect_s;
 	int64_t amnesty_s;			/* 0: none */
+	int64_t history_keep_s;			/* 0: none */
 	char dns_servers[CONFIG_TEXT_MAX];	/* "": the system's */
 	uint64_t dns_budget_ms;
 	uint64_t dns_remember;			/* answers */

@@ -117,6 +117,8 @@ static const struct option options[] = {
 	{ "amnesty", NULL, OPTION_SECONDS, FIELD(amnesty_s), .initial = "0", .values = "10m..30d | 0", .least = 600, .most = 30 * DAY, .or_zero = true,
 	  .at_start = true, .doc = "How long nothing is delayed, and all is remembered, after a start with a store that knows nothing of the last "
 	  "such time: a new one, a restored one, one that stood still. 0: never." },
+	{ "history", "keep", OPTION_SECONDS, FIELD(history_keep_s), .initial = "400d", .values = "1d..3650d | 0", .least = DAY,
+	  .most = 3650 * DAY, .or_zero = true, .doc = "How long the counters of each hour are kept, for greylag report. 0: nothing is counted." },
 	{ "dns", "servers", OPTION_TEXT, FIELD(dns_servers), .initial = "", .values = "ADDRESS[:PORT] ...", .check = optioncheck_plain,
 	  .at_start = true, .doc = "Name servers for dnsbl, dnswl, rhsbl and spf; empty: the system's." },
 	{ "dns", "budget", OPTION_MILLISECONDS, FIELD(dns_budget_ms), .initial = "2s", .values = "50ms..30s", .least = 50, .most = 30000,

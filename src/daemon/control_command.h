@@ -19,6 +19,7 @@ control_fn control_lists;							/* control_listing.c */
 control_fn control_recent;							/* control_recent.c */
 control_fn control_backup;							/* control_backup.c */
 control_fn control_learn;							/* control_learn.c */
+control_fn control_history;							/* control_history.c */
 
 struct server *control_server(const struct control_conn *c);
 

@@ -40,9 +40,9 @@ static json_t *delays(const struct metrics *m)
 {
 	json_t *buckets = json_array();
 
-	for (unsigned i = 0; i < METRICS_DELAY_BUCKETS; i++)
+	for (unsigned i = 0; i < HISTORY_BUCKETS; i++)
 		json_array_append_new(buckets, json_pack("{s:I, s:o}",
-			"under", (json_int_t)metrics_delay_under_s(i), "count", count(m->delays[i])));
+			"under", (json_int_t)history_under(i), "count", count(m->delays[i])));
 	return buckets;
 }
 

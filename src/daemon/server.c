@@ -288,6 +288,8 @@ bool server_stop(struct server *s)
 	}
 	conn_close_all(s);
 	greylistdconn_close_all(s);
+	if (s->engine)
+		engine_stop(s->engine);
 	bool ended = store_close(&s->store);
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);

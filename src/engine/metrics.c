@@ -1,25 +1,5 @@
 #include "engine/metrics.h"
 
-static const int64_t delay_bounds_s[METRICS_DELAY_BUCKETS] = {
-	60, 90, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 0
-};
-
-int64_t metrics_delay_under_s(unsigned bucket)
-{
-	return bucket < METRICS_DELAY_BUCKETS ? delay_bounds_s[bucket] : 0;
-}
-
-static void count_delay(struct metrics *m, int64_t delayed_s)
-{
-	unsigned bucket = 0;
-
-	while (delay_bounds_s[bucket] && delayed_s >= delay_bounds_s[bucket])
-		bucket++;
-	m->delays[bucket]++;
-	m->delayed++;
-	m->delayed_s_total += (uint64_t)delayed_s;
-}
-
 void metrics_count(struct metrics *m, const struct decision *d, uint64_t took_ns)
 {
 	unsigned bucket = 0;
@@ -30,8 +10,11 @@ void metrics_count(struct metrics *m, const struct decision *d, uint64_t took_ns
 	m->latency[bucket]++;
 	m->latency_us_total += took_ns / 1000;
 	m->reasons[d->verdict][d->reason]++;
-	if (d->reason == REASON_RETRIED)
-		count_delay(m, d->delayed_s);
+	if (d->reason == REASON_RETRIED) {
+		m->delays[history_bucket(d->delayed_s)]++;
+		m->delayed++;
+		m->delayed_s_total += (uint64_t)d->delayed_s;
+	}
 }
 
 uint64_t metrics_latency_us(const struct metrics *m, double share)

@@ -3,25 +3,22 @@
 #define GREYLAG_ENGINE_METRICS_H
 
 #include "core/decide.h"
+#include "core/historykey.h"
 
 /* Latency histogram: bucket i counts answers that took less than 2^i microseconds. */
 #define METRICS_LATENCY_BUCKETS 25
-/* Delay histogram: bucket i counts waits under metrics_delay_under_s(i). */
-#define METRICS_DELAY_BUCKETS 14
 
 struct metrics {
 	uint64_t requests;
 	uint64_t reasons[VERDICT_COUNT][REASON_COUNT];
 	uint64_t latency[METRICS_LATENCY_BUCKETS];
 	uint64_t latency_us_total;
-	uint64_t delays[METRICS_DELAY_BUCKETS];	/* first passes by what they had waited */
+	uint64_t delays[HISTORY_BUCKETS];	/* first passes by what they had waited */
 	uint64_t delayed_s_total;	/* seconds that mail waited which then passed */
 	uint64_t delayed;		/* how many such first passes */
 };
 
 void metrics_count(struct metrics *m, const struct decision *d, uint64_t took_ns);
-/* Upper bound of a bucket of delays, in seconds; 0 for the last, which has none. */
-int64_t metrics_delay_under_s(unsigned bucket);
 /* Upper bound, in microseconds, of the bucket in which the given share (0..1)
  * of all answers is reached; 0 when there were none. */
 uint64_t metrics_latency_us(const struct metrics *m, double share);
