@@ -14,6 +14,7 @@ int client_open(struct client *c, const char *path, unsigned limit_ms)
 
 	c->in = buf_heap(LINE_MAX_BYTES);
 	c->fd = -1;
+	c->refused = false;
 	if (strlen(path) >= sizeof address.sun_path) {
 		snprintf(c->problem, sizeof c->problem, "%s: too long for the path of a socket", path);
 		return STATUS_USAGE;
@@ -93,6 +94,7 @@ int client_row(struct client *c, json_t **row)
 		return -1;
 	}
 	const char *problem = json_string_value(json_object_get(*row, "error"));
+	c->refused = problem != NULL;
 	bool end = json_is_true(json_object_get(*row, "end"));
 	if (problem)
 		snprintf(c->problem, sizeof c->problem, "%s", problem);

@@ -17,6 +17,7 @@ struct client {
 	int fd;
 	struct buf in;
 	char problem[700];	/* what went wrong, for people */
+	bool refused;		/* ... as greylagd said */
 };
 
 /* Connects; no step takes longer than limit_ms. STATUS_OK, or the status to exit with
