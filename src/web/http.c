@@ -83,7 +83,7 @@ static void add_headers(const struct exchange *x, struct MHD_Response *r, const 
 {
 	static const char *const always[][2] = {
 		{ "Cache-Control", "no-store" }, { "X-Content-Type-Options", "nosniff" },
-		{ "Referrer-Policy", "no-referrer" }, { "X-Frame-Options", "DENY" },
+		{ "Referrer-Policy", "same-origin" }, { "X-Frame-Options", "DENY" },
 		{ "Cross-Origin-Resource-Policy", "same-origin" }, { "Cross-Origin-Opener-Policy", "same-origin" },
 	};
 

@@ -1,6 +1,6 @@
 "use strict";
 /* Whatever comes from mail is put into the page as text, never as markup. */
-const POLL_MS = 3000, HISTORY_MS = 60000, SPARK = 120, KEPT = 500, SHOWN = 100;
+const POLL_MS = 3000, HISTORY_MS = 60000, SPARK = 120, KEPT = 250, SHOWN = 100;
 const VERDICTS = ["defer", "reject", "observe", "pass"];
 const VERDICT_TEXT = { defer: "deferred", reject: "rejected", observe: "observed", pass: "passed" };
 const NEVER = "9999-";
@@ -137,10 +137,17 @@ function takeState(state) {
   $("act-not").hidden = state.may_act;
   showStatus(state.status, state.now);
   page.fresh = new Set(page.after ? state.recent.map(r => r.number) : []);
-  page.recent = page.recent.concat(state.recent).slice(-KEPT);
-  if (page.recent.length) page.after = page.recent[page.recent.length - 1].number;
+  keepRecent(state.recent);
   if (!page.paused && (state.recent.length || !$("recent-rows").tBodies[0].rows.length)) showRecent();
   document.querySelector("main").hidden = false;
+}
+
+/* Passes do not wash out what was deferred, here as in greylagd. */
+function keepRecent(rows) {
+  if (!rows.length) return;
+  page.after = rows[rows.length - 1].number;
+  const all = page.recent.concat(rows);
+  page.recent = [...all.filter(isShown).slice(-KEPT), ...all.filter(r => !isShown(r)).slice(-KEPT)].sort((a, b) => a.number - b.number);
 }
 
 async function poll() {
@@ -255,7 +262,7 @@ function showHistory() {
   say("deferred", percent(total[0], all));
   say("deferred-sub", `${count(total[0])} of ${count(all)} requests`);
   say("delay", delayed ? duration(Math.round(delayed_s / delayed)) : "–");
-  say("delay-sub", delayed ? `of ${count(delayed)} mails let in after a retry` : "no mail was let in after a retry");
+  say("delay-sub", delayed ? `of ${count(delayed)} ${delayed === 1 ? "mail" : "mails"} let in after a retry` : "no mail was let in after a retry");
   say("history-note", all ? "" : "Nothing was asked in this time.");
   drawChart(h, rows);
   fill($("history-table").querySelector("tbody"), ...rows.filter(r => r.sums.some(n => n)).reverse().map(r =>
@@ -264,10 +271,14 @@ function showHistory() {
   showDelays(delays);
 }
 
+/* The history's bounds, and what to call what lies under each. */
+const DELAYS = [[60, "under 1 min"], [120, "1 to 2 min"], [300, "2 to 5 min"], [600, "5 to 10 min"], [900, "10 to 15 min"], [1800, "15 to 30 min"],
+  [3600, "30 to 60 min"], [7200, "1 to 2 h"], [14400, "2 to 4 h"], [28800, "4 to 8 h"], [86400, "8 to 24 h"], [Infinity, "over a day"]];
+
 function showDelays(delays) {
-  const bounds = [60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, Infinity], most = Math.max(...delays.values(), 1);
-  fill($("delays").tBodies[0], ...bounds.map((b, i) =>
-    bar(b === Infinity ? `over ${duration(bounds[i - 1])}` : i ? `${duration(bounds[i - 1])} to ${duration(b)}` : `under ${duration(b)}`, delays.get(b) || 0, most, "defer")));
+  const most = Math.max(...delays.values(), 1);
+  for (const under of delays.keys()) if (!DELAYS.some(d => d[0] === under)) DELAYS.push([under, `under ${duration(under)}`]);
+  fill($("delays").tBodies[0], ...DELAYS.map(([under, name]) => bar(name, delays.get(under) || 0, most, "defer")));
 }
 
 /* --- Recent decisions ----------------------------------------------------------------- */

@@ -87,7 +87,7 @@ class Web:
                 s.shutdown(socket.SHUT_WR)
                 while chunk := s.recv(65536):
                     out += chunk
-            except (ConnectionResetError, BrokenPipeError):
+            except (ConnectionError, OSError):
                 pass
             return out
 
