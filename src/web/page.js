@@ -239,7 +239,7 @@ function drawChart(h, rows) {
 function bar(name, n, most, kind, title) {
   const i = el("i", { class: kind });
   i.style.width = `${most ? 100 * n / most : 0}%`;
-  return el("tr", null, el("td", { title: title || name }, name), el("td", null, n ? i : ""), el("td", null, count(n)));
+  return el("tr", n ? {} : { class: "none" }, el("td", { title: title || name }, name), el("td", null, n ? i : ""), el("td", null, count(n)));
 }
 
 function showHistory() {
@@ -338,7 +338,7 @@ function evidenceText(e) {
   if (!e.found) return [`${e.what}: never seen`];
   const held = e.held_until ? [", held until ", when(e.held_until)] : [];
   if (e.passed_at) return [`${e.what}: passed since `, when(e.passed_at), e.expired ? ", expired " : ", kept until ", when(e.expires), ...held];
-  return [`${e.what}: first seen `, when(e.first_seen), `, deferred ${count(e.blocked)} times, `, e.expired ? "lapsed " : "a retry passes until ", when(e.expires), ...held];
+  return [`${e.what}: first seen `, when(e.first_seen), `, deferred ${e.blocked === 1 ? "once" : `${count(e.blocked)} times`}, `, e.expired ? "lapsed " : "a retry passes until ", when(e.expires), ...held];
 }
 
 function showWhy(question, answer) {
