@@ -1,12 +1,12 @@
 "use strict";
 /* Whatever comes from mail is put into the page as text, never as markup. */
-const POLL_MS = 3000, HISTORY_MS = 60000, SPARK = 120, KEPT = 250, SHOWN = 100;
+const POLL_MS = 3000, HISTORY_MS = 60000, SPARK = 120, KEPT = 250, SHOWN = 25, MORE = 75;
 const VERDICTS = ["defer", "reject", "observe", "pass"];
 const VERDICT_TEXT = { defer: "deferred", reject: "rejected", observe: "observed", pass: "passed" };
 const NEVER = "9999-";
 
 const $ = id => document.getElementById(id);
-const page = { csrf: "", mayAct: false, started: "", after: 0, recent: [], samples: [], paused: false, days: 1, history: null,
+const page = { csrf: "", mayAct: false, started: "", after: 0, recent: [], samples: [], paused: false, shown: SHOWN, days: 1, history: null,
                away: false, timer: 0, polling: false, fresh: new Set() };
 
 function el(tag, set, ...children) {
@@ -121,7 +121,8 @@ function drawSpark() {
   say("rate", !last.length ? "–" : rate >= 10 ? brief(Math.round(rate)) : rate.toFixed(1));
   const svg = $("spark"), width = svg.clientWidth || 100, top = Math.max(...rates, 1);
   svg.setAttribute("viewBox", `0 0 ${width} 18`);
-  const path = rates.map((r, i) => `${i ? "L" : "M"}${(width - (rates.length - 1 - i) * width / (SPARK - 1)).toFixed(1)} ${(16.5 - 15 * r / top).toFixed(1)}`).join("");
+  const step = width / Math.min(SPARK - 1, Math.max(rates.length - 1, 20));
+  const path = rates.map((r, i) => `${i ? "L" : "M"}${(width - (rates.length - 1 - i) * step).toFixed(1)} ${(16.5 - 15 * r / top).toFixed(1)}`).join("");
   fill(svg, el("svg:path", { d: path || "M0 16.5" }));
 }
 
@@ -310,8 +311,9 @@ function showRecent() {
   const kind = $("recent-kind").value, text = $("recent-filter").value.trim().toLowerCase(), body = $("recent-rows").tBodies[0];
   const rows = page.recent.filter(r => (kind === "shown" ? isShown(r) : !kind || r.verdict === kind) && matches(r, text));
   const focused = document.activeElement?.dataset?.number;
-  fill(body, ...rows.slice(-SHOWN).reverse().map(recentRow));
+  fill(body, ...rows.slice(-page.shown).reverse().map(recentRow));
   if (focused) body.querySelector(`[data-number="${focused}"]`)?.focus();
+  $("recent-more").hidden = rows.length <= page.shown;
   $("recent-none").hidden = rows.length > 0;
   say("recent-none", page.recent.length ? "None of the recent ones is of this kind." : "Nothing has been asked yet.");
   say("fresh", `${count(rows.length)} of the last ${count(page.recent.length)}`);
@@ -506,7 +508,12 @@ async function loadList() {
 
 function start() {
   $("days").addEventListener("change", event => { page.days = +event.target.value; loadHistory(); });
-  for (const id of ["recent-kind", "recent-filter"]) $(id).addEventListener("input", () => { page.fresh.clear(); showRecent(); });
+  for (const id of ["recent-kind", "recent-filter"]) $(id).addEventListener("input", () => { page.fresh.clear(); page.shown = SHOWN; showRecent(); });
+  $("recent-more").addEventListener("click", () => {
+    page.shown += MORE;
+    showRecent();
+    $("recent-rows").tBodies[0].rows[page.shown - MORE]?.querySelector("button").focus();
+  });
   $("top-field").addEventListener("input", showTop);
   $("pause").addEventListener("click", () => {
     page.paused = !page.paused;
