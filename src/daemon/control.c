@@ -37,7 +37,7 @@ static const struct {
 	{ "why", control_why, true }, { "show", control_show, true }, { "lists", control_lists, true },
 	{ "recent", control_recent, true }, { "history", control_history, true },
 	{ "reload", control_reload, false }, { "forget", control_forget, false }, { "backup", control_backup, false },
-	{ "learn", control_learn, false }, { "list_add", control_list_add, false },
+	{ "learn", control_learn, false }, { "import", control_import, false }, { "export", control_export, true }, { "list_add", control_list_add, false },
 	{ "list_remove", control_list_remove, false },
 };
 

@@ -20,6 +20,9 @@ control_fn control_recent;							/* control_recent.c */
 control_fn control_backup;							/* control_backup.c */
 control_fn control_learn;							/* control_learn.c */
 control_fn control_history;							/* control_history.c */
+#define CONTROL_IMPORT_MAX 500	/* rows of one command */
+control_fn control_import;							/* control_import.c */
+control_fn control_export;							/* control_export.c */
 
 struct server *control_server(const struct control_conn *c);
 

@@ -206,7 +206,7 @@ static struct store *open_store(struct server *s, const struct settings *setting
 		.password_file = settings->store_password_file, .prefix = settings->store_prefix,
 		.database = settings->store_database, .tls_ca = settings->store_tls_ca,
 		.workers = (unsigned)settings->store_workers, .consistent_reads = settings->store_consistent_reads,
-		.journal = settings->store_journal,
+		.journal = settings->store_journal, .cache_s = (unsigned)settings->store_cache_s,
 	};
 	return store_open(&options, why);
 }
