@@ -17,21 +17,21 @@ static const struct command {
 	command_fn *run;
 	bool alone;			/* opens what it needs itself: run gets no client */
 } commands[] = {
-	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status },
+	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status, false },
 	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S] [--with ATTRIBUTE=VALUE]...",
-	  "what would be decided now, and why", 3, 3, cmd_why },
+	  "what would be decided now, and why", 3, 3, cmd_why, false },
 	{ "ask", "--client A --sender S --recipient R [--name N] [--helo H] [--stage S]",
 	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask, true },
-	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
-	{ "dump", "", "all records", 0, 0, cmd_dump },
-	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
-	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow },
-	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block },
-	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap },
-	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist },
-	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect },
-	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist },
-	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists },
+	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show, false },
+	{ "dump", "", "all records", 0, 0, cmd_dump, false },
+	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget, false },
+	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow, false },
+	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block, false },
+	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap, false },
+	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist, false },
+	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect, false },
+	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist, false },
+	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists, false },
 	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
 	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
 	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn, true },
@@ -44,12 +44,12 @@ static const struct command {
 	  "       greylag import sqlgrey|relaydelay|qmail-spp FILE|-|mariadb:SERVER/DATABASE\n"
 	  "               [--user U] [--password-file F]\n"
 	  "    [--delay D] [--print|--dry-run]", "what another greylisting system remembers", 2, 2, cmd_import, true },
-	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export },
-	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
-	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
-	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
+	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export, false },
+	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config, false },
+	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false },
+	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false },
 	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store, true },
-	{ "version", "", "the daemon's version", 0, 0, cmd_version },
+	{ "version", "", "the daemon's version", 0, 0, cmd_version, false },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

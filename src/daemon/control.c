@@ -35,10 +35,10 @@ static const struct {
 } commands[] = {
 	{ "status", control_status, true }, { "config", control_config, true }, { "version", control_version, true },
 	{ "why", control_why, true }, { "show", control_show, true }, { "lists", control_lists, true },
-	{ "recent", control_recent, true }, { "history", control_history, true },
+	{ "recent", control_recent, true }, { "history", control_history, true }, { "export", control_export, true },
 	{ "reload", control_reload, false }, { "forget", control_forget, false }, { "backup", control_backup, false },
-	{ "learn", control_learn, false }, { "import", control_import, false }, { "export", control_export, true }, { "list_add", control_list_add, false },
-	{ "list_remove", control_list_remove, false },
+	{ "learn", control_learn, false }, { "import", control_import, false },
+	{ "list_add", control_list_add, false }, { "list_remove", control_list_remove, false },
 };
 
 static void run(struct control_conn *c);
