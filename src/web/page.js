@@ -84,8 +84,7 @@ function because(error) {
 
 function showAway(problem) {
   $("away").hidden = !problem;
-  if (problem) say("away", problem.startsWith("greylag-web") ? `${problem}. Trying again.`
-                                                           : `greylagd does not answer, and mail flows as its mail server says: ${problem}. Trying again.`);
+  if (problem) say("away", problem.startsWith("greylag-web") ? `${problem}; trying again.` : `greylagd does not answer; trying again. (${problem})`);
   if (!!problem === page.away) return;
   page.away = !!problem;
   if (!problem) say("live", "greylagd answers again");
@@ -206,7 +205,7 @@ function tickName(h, t) {
 
 function niceTop(n) {
   const power = 10 ** Math.floor(Math.log10(Math.max(n, 1)));
-  return Math.max(3, [1, 1.5, 2, 3, 4.5, 6, 9, 10].map(f => f * power).find(f => f >= n));
+  return Math.max(power > 1 ? 0 : 3, (power > 1 ? [1.2, 1.5, 1.8, 2.4, 3, 4.5, 6, 7.5, 9, 12] : [3, 6, 9, 12]).map(f => f * power).find(f => f >= n));
 }
 
 function drawChart(h, rows) {
