@@ -18,11 +18,16 @@ struct arguments {
 	const char *duration, *until, *comment, *file, *format;
 	const char *expiring;		/* "" without a duration */
 	bool shorten;
+	/* convert, doctor: stands before the paths that are looked at */
+	const char *root;
 	/* import: */
 	const char *user, *password_file, *delay;
 	/* report: */
 	bool from_log, skip_dynamic;
 	const char *since, *after, *tries, *match, *skip, *mail_size, *top;
+	/* replay: */
+	const char *config, *against;
+	bool list;
 	const char *command;		/* the first word, or NULL */
 	int count;			/* words after the command */
 	char **words;

@@ -45,10 +45,15 @@ static const struct command {
 	  "               [--user U] [--password-file F]\n"
 	  "    [--delay D] [--print|--dry-run]", "what another greylisting system remembers", 2, 2, cmd_import, true },
 	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export, false },
+	{ "replay", "[--config FILE] [--against FILE] [--list] JOURNAL|MAILLOG|- ...",
+	  "what another configuration would have done with recorded mail", 1, INT_MAX, cmd_replay, true },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config, false },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false },
 	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store, true },
+	{ "convert", "postgrey|sqlgrey|milter-greylist|relaydelay [FILE | -- FLAG...]",
+	  "another service's configuration, as greylag.conf", 1, INT_MAX, cmd_convert, true },
+	{ "doctor", "", "what is wrong with the set-up here, and the lines to add; changes nothing", 0, 0, cmd_doctor, true },
 	{ "version", "", "the daemon's version", 0, 0, cmd_version, false },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/inherit.h"
 #include "daemon/detach.h"
 #include "daemon/listener.h"
 #include "daemon/privileges.h"
@@ -72,6 +73,13 @@ static int open_listeners(struct server *s, const struct config *config, struct 
 	return 0;
 }
 
+/* Whoever connects there would wait for ever. */
+static void warn_of_unused(const char *name, void *arg)
+{
+	(void)arg;
+	log_msg(LOG_LEVEL_WARNING, "no `listen` line names %s, a socket of the service manager: nobody answers there", name);
+}
+
 /* The folder that a file or socket is in. */
 static const char *folder_of(struct buf *b, const char *path)
 {
@@ -88,8 +96,8 @@ static void confine(const struct config *config)
 						    "/run/systemd", NULL };
 	const char *const read_later[] = { config->settings.store_password_file, config->settings.store_tls_ca,
 					    config->settings.country_database };
-	char texts[CONFIG_LISTEN_MAX + 7][CONFIG_TEXT_MAX], problem[200];
-	const char *writable[CONFIG_LISTEN_MAX + 7], *readable[16];
+	char texts[CONFIG_LISTEN_MAX + 8][CONFIG_TEXT_MAX], problem[200];
+	const char *writable[CONFIG_LISTEN_MAX + 8], *readable[16];
 	struct buf why = buf_on(problem, sizeof problem);
 	unsigned n = 0, r = 0;
 
@@ -112,9 +120,11 @@ static void confine(const struct config *config)
 		writable[n++] = folder_of(&folder, config->settings.log_path);
 		text++;
 	}
-	if (config->settings.store_journal[0]) {
+	const char *const journals[] = { config->settings.store_journal, config->settings.journal };
+	for (unsigned i = 0; i < sizeof journals / sizeof *journals; i++) {
 		folder = buf_on(texts[text], sizeof texts[text]);
-		writable[n++] = folder_of(&folder, config->settings.store_journal);
+		if (journals[i][0])
+			writable[n++] = folder_of(&folder, journals[i]);
 		text++;
 	}
 	for (unsigned i = 0; i < config->listen_count; i++) {
@@ -144,6 +154,7 @@ static int start(struct server *s, struct config *config, struct buf *why)
 		config_free(&config);
 		return -1;
 	}
+	inherit_unused(warn_of_unused, NULL);
 	confine(config);
 	s->names = names_new(why);
 	if (!s->names) {
@@ -229,6 +240,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	inherit_begin();
 	/* One arena: the threads of the store would otherwise keep several. */
 	mallopt(M_ARENA_MAX, 1);
 	struct config *config = config_load(a.config, &diag);

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/livingdomains.h"
 #include "engine/livinglists.h"
+#include "requestlog/writer.h"
 
 struct conn;
 struct control_conn;
@@ -19,7 +20,7 @@ struct listener {
 	struct listen_spec spec;
 	struct loop_watch watch;	/* watch.fd < 0: slot unused */
 	struct loop_timer pause;	/* after the system ran out of descriptors */
-	uint64_t inode;			/* of the UNIX socket we made, 0 for TCP */
+	uint64_t inode;			/* of the UNIX socket we made; 0: TCP, or inherited */
 };
 
 struct server_counters {
@@ -51,6 +52,7 @@ struct server {
 	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
 	struct recent *recent;		/* the last verdicts */
+	struct requestlog *requestlog;	/* NULL: no journal of requests */
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */
 	uint64_t last_mono_ns;
