@@ -3,13 +3,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/notify.h"
 #include "config/ruletest.h"
 #include "daemon/conn.h"
 #include "daemon/control.h"
 #include "daemon/greylistdconn.h"
 #include "daemon/listener.h"
 #include "daemon/recent.h"
-#include "base/notify.h"
 #include "daemon/verdictlog.h"
 #include "engine/clientcache.h"
 
@@ -322,8 +322,8 @@ bool server_stop(struct server *s)
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
-	recent_free(&s->recent);
 	ended = requestlog_close(&s->requestlog) && ended;
+	recent_free(&s->recent);
 	conn_reap(s);
 	greylistdconn_reap(s);
 	return ended;

@@ -51,8 +51,8 @@ struct server {
 	unsigned conn_count;		/* of these and the next */
 	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
-	struct recent *recent;		/* the last verdicts */
 	struct requestlog *requestlog;	/* NULL: no journal of requests */
+	struct recent *recent;		/* the last verdicts */
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */
 	uint64_t last_mono_ns;
