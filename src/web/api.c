@@ -52,9 +52,9 @@ void web_history(struct web *w, struct exchange *x, const struct visitor *v)
 		return;
 	}
 	bool hourly = days <= 3;
-	int64_t step = hourly ? 3600 : DAY_S, since = (now - now % step) - ((int64_t)days * DAY_S - step);
+	int64_t step = hourly ? 3600 : DAY_S, until = now + 1, since = (now - now % step) - ((int64_t)days * DAY_S - step);
 	int result = source_ask(w->source, json_pack("{s:s, s:I, s:I, s:s}", "cmd", "history", "since", (json_int_t)since,
-		"until", (json_int_t)(now + 1), "step", hourly ? "hour" : "day"), SOURCE_LOOK_MS, HISTORY_MOST, &rows, NULL, &why);
+		"until", (json_int_t)until, "step", hourly ? "hour" : "day"), SOURCE_LOOK_MS, HISTORY_MOST, &rows, NULL, &why);
 	if (result != 1)
 		web_fail(x, result, buf_str(&why));
 	else

@@ -100,9 +100,15 @@ static void send_response(struct exchange *x, unsigned status, const char *type,
 {
 	if (x->answered)
 		return;
-	struct MHD_Response *r = MHD_create_response_from_buffer(body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY);
-	if (!r)
+	char *copy = malloc(body.n + 1);
+	if (!copy)
 		return;
+	memcpy(copy, body.n ? body.p : "", body.n);
+	struct MHD_Response *r = MHD_create_response_from_buffer(body.n, copy, MHD_RESPMEM_MUST_FREE);
+	if (!r) {
+		free(copy);
+		return;
+	}
 	add_headers(x, r, type);
 	if (to)
 		MHD_add_response_header(r, "Location", to);
