@@ -27,6 +27,7 @@ static const struct known {
 	OPTION("since", TEXT, since), OPTION("after", TEXT, after), OPTION("tries", TEXT, tries),
 	OPTION("skip-dynamic", FLAG, skip_dynamic), OPTION("match", TEXT, match), OPTION("skip", TEXT, skip),
 	OPTION("mail-size", TEXT, mail_size), OPTION("top", TEXT, top), OPTION("from-log", FLAG, from_log),
+	OPTION("config", TEXT, config), OPTION("against", TEXT, against), OPTION("list", FLAG, list),
 #undef OPTION
 };
 #define KNOWN (sizeof known / sizeof *known)

@@ -25,6 +25,9 @@ struct arguments {
 	/* report: */
 	bool from_log, skip_dynamic;
 	const char *since, *after, *tries, *match, *skip, *mail_size, *top;
+	/* replay: */
+	const char *config, *against;
+	bool list;
 	const char *command;		/* the first word, or NULL */
 	int count;			/* words after the command */
 	char **words;

@@ -47,6 +47,15 @@ static void print_store(const json_t *store)
 			    count(&c, output_number(store, "journal_dropped")));
 }
 
+static void print_recorded(const json_t *journal)
+{
+	struct shown a, b;
+
+	if (output_text(journal, "file")[0])
+		output_line("recorded", "%s requests in %s, %s lost", count(&a, output_number(journal, "recorded")),
+			    output_text(journal, "file"), count(&b, output_number(journal, "dropped")));
+}
+
 static void print_trouble(const json_t *server)
 {
 	static const struct { const char *name, *text; } rows[] = {
@@ -117,6 +126,7 @@ static void print(const json_t *row, void *arg)
 		output_line("delayed", "%s first passes, %s on average", count(&a, output_number(row, "delayed")),
 			    duration(&b, output_number(row, "delayed_mean_s")));
 	print_store(json_object_get(row, "store"));
+	print_recorded(json_object_get(row, "journal"));
 	if (output_number(lists, "entries"))
 		output_line("lists", "%s entries", count(&a, output_number(lists, "entries")));
 	if (json_is_false(json_object_get(row, "clock_trusted")))

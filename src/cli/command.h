@@ -20,6 +20,7 @@ command_fn cmd_report;					/* cmd_report.c */
 command_fn cmd_top;					/* cmd_top.c */
 command_fn cmd_import;					/* cmd_import.c */
 command_fn cmd_export;					/* cmd_export.c */
+command_fn cmd_replay;					/* cmd_replay.c */
 command_fn cmd_convert;					/* cmd_convert.c */
 command_fn cmd_doctor;					/* cmd_doctor.c */
 command_fn cmd_store;					/* cmd_store.c */

@@ -45,6 +45,8 @@ static const struct command {
 	  "               [--user U] [--password-file F]\n"
 	  "    [--delay D] [--print|--dry-run]", "what another greylisting system remembers", 2, 2, cmd_import, true },
 	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export, false },
+	{ "replay", "[--config FILE] [--against FILE] [--list] JOURNAL|MAILLOG|- ...",
+	  "what another configuration would have done with recorded mail", 1, INT_MAX, cmd_replay, true },
 	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config, false },
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false },

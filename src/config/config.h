@@ -93,6 +93,10 @@ struct settings {
 	unsigned log_facility;			/* syslog(3) facility */
 	unsigned log_level;			/* enum log_level */
 	bool log_passes;			/* also log verdicts that let mail pass */
+	char journal[CONFIG_TEXT_MAX];		/* of requests; "": none */
+	uint64_t journal_size;			/* bytes of a file */
+	uint64_t journal_keep;			/* older files */
+	unsigned journal_privacy;		/* enum privacy_mode: 0 none, 1 local-parts, 2 client */
 	char user[64];
 	char group[64];				/* "": the user's */
 	char learn_trusted[CONFIG_TEXT_MAX];	/* prefixes, blanks between them */

@@ -31,6 +31,7 @@ static const struct option_word facilities[] = {
 	{ "mail", LOG_MAIL }, { "daemon", LOG_DAEMON }, { "user", LOG_USER }, { "local0", LOG_LOCAL0 },
 	{ "local1", LOG_LOCAL1 }, { "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
 	{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 }, { NULL, 0 } };
+static const struct option_word privacies[] = { { "none", 0 }, { "local-parts", 1 }, { "client", 2 }, { NULL, 0 } };
 static const struct option_word log_targets[] = {
 	{ "syslog", LOG_TO_SYSLOG }, { "stderr", LOG_TO_STDERR }, { "file", LOG_TO_FILE }, { NULL, 0 } };
 
@@ -199,6 +200,16 @@ static const struct option options[] = {
 	  .doc = "How much is logged; verdicts are info." },
 	{ "log", "passes", OPTION_BOOL, FIELD(log_passes), .initial = "yes", .values = "yes | no",
 	  .doc = "Whether verdicts that let mail pass are logged too. The first pass after a deferral always is." },
+	{ "journal", NULL, OPTION_TEXT, FIELD(journal), .initial = "", .values = "PATH",
+	  .doc = "A file in which greylagd records each request with its verdict, for greylag replay. Empty: none. It has nothing to do with "
+		 "store journal, which keeps records while a store is away." },
+	{ "journal", "size", OPTION_SIZE, FIELD(journal_size), .initial = "100M", .values = "1M..1T", .least = M, .most = M * M,
+	  .doc = "A journal that would grow larger becomes PATH.1, PATH.1 becomes PATH.2, and so on. A request takes about 400 bytes." },
+	{ "journal", "keep", OPTION_NUMBER, FIELD(journal_keep), .initial = "9", .values = "0..1000", .most = 1000,
+	  .doc = "How many of the older files are kept." },
+	{ "journal", "privacy", OPTION_WORD, FIELD(journal_privacy), .initial = "none", .values = "none | local-parts | client", .words = privacies,
+	  .doc = "What is not recorded as it stands, but as a keyed hash, so that equal addresses stay equal: nothing; user names, in front of the @; or "
+		 "all of addresses and logins, so that only who the client is can be read. The key is made in PATH.key and should stay there." },
 	{ "user", NULL, OPTION_TEXT, FIELD(user), .initial = "greylag", .values = "name", .at_start = true, .check = optioncheck_plain,
 	  .doc = "Whom greylagd becomes when it was started as root." },
 	{ "group", NULL, OPTION_TEXT, FIELD(group), .initial = "", .values = "name", .at_start = true, .check = optioncheck_plain,

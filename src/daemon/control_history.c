@@ -1,4 +1,18 @@
-/* history: what was decided, by the hour or the day; recent: the last verdicts. */
+/* history: what was decided, by the hour or the day (UTC); recent: the last verdicts.
+ *
+ *   {"cmd":"history", "since":EPOCH, "until":EPOCH, "step":"hour"|"day"}
+ * since is by default 7 days ago and counts from the beginning of its hour, until is by
+ * default open. A row for each hour or day that has anything:
+ *   {"time":EPOCH, "verdicts":{"defer":{"new":12}}, "delays":[{"under":60,"count":3}],
+ *    "delayed":3, "delayed_s":190}
+ * under is null for what waited longer than all bounds (core/historykey.h); the counts of
+ * this daemon's running minute are written first, so that they are in it.
+ *
+ *   {"cmd":"recent", "after":NUMBER}
+ * The last verdicts, at most RECENT_MAX, oldest first:
+ *   {"number":N, "time":EPOCH, "verdict":"defer", "reason":"new", "client":"192.0.2.1",
+ *    "identity":"192.0.2.0/24", "sender":"a@x", "recipient":"b@y", "wait":60, "delayed":0}
+ * without sender, wait and delayed where there is none. */
 #include "core/historykey.h"
 #include "daemon/control_command.h"
 #include "daemon/recordscan.h"

@@ -51,6 +51,16 @@ static json_t *counters(const struct server *s)
 		"log_lines_lost", count(log_dropped()));
 }
 
+static json_t *journal(const struct server *s, const struct settings *settings)
+{
+	struct requestlog_stats st = { 0 };
+
+	if (s->requestlog)
+		requestlog_stats(s->requestlog, &st);
+	return json_pack("{s:o, s:o, s:o}", "file", control_string(span_of(settings->journal)), "recorded", count(st.lines),
+		"dropped", count(st.dropped));
+}
+
 static json_t *dns(const struct server *s)
 {
 	const struct lookups *l = engine_lookups(s->engine);
@@ -75,7 +85,7 @@ void control_status(struct control_conn *c, const json_t *arguments)
 	int64_t up = clock_wall(s->clock) - s->started_at;
 
 	(void)arguments;
-	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o}",
+	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
 		"version", GREYLAG_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)(up > 0 ? up : 0),
 		"started", control_time(s->started_at), "config", config->path,
 		"mode", config->policy.observe ? "observe" : "enforce", "requests", count(m->requests),
@@ -86,6 +96,7 @@ void control_status(struct control_conn *c, const json_t *arguments)
 		"server", counters(s), "store", store_status_of(s, &config->settings),
 		"clock_trusted", s->distrust_until_s == 0,
 		"amnesty_until", control_time(engine_amnesty_until(s->engine)), "dns", dns(s),
+		"journal", journal(s, &config->settings),
 		"lists", json_pack("{s:o, s:b}", "entries", count(livinglists_count(s->living)),
 				   "loaded", livinglists_loaded(s->living))));
 	control_end(c);

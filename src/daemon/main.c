@@ -88,8 +88,8 @@ static void confine(const struct config *config)
 						    "/run/systemd", NULL };
 	const char *const read_later[] = { config->settings.store_password_file, config->settings.store_tls_ca,
 					    config->settings.country_database };
-	char texts[CONFIG_LISTEN_MAX + 7][CONFIG_TEXT_MAX], problem[200];
-	const char *writable[CONFIG_LISTEN_MAX + 7], *readable[16];
+	char texts[CONFIG_LISTEN_MAX + 8][CONFIG_TEXT_MAX], problem[200];
+	const char *writable[CONFIG_LISTEN_MAX + 8], *readable[16];
 	struct buf why = buf_on(problem, sizeof problem);
 	unsigned n = 0, r = 0;
 
@@ -112,9 +112,11 @@ static void confine(const struct config *config)
 		writable[n++] = folder_of(&folder, config->settings.log_path);
 		text++;
 	}
-	if (config->settings.store_journal[0]) {
+	const char *const journals[] = { config->settings.store_journal, config->settings.journal };
+	for (unsigned i = 0; i < sizeof journals / sizeof *journals; i++) {
 		folder = buf_on(texts[text], sizeof texts[text]);
-		writable[n++] = folder_of(&folder, config->settings.store_journal);
+		if (journals[i][0])
+			writable[n++] = folder_of(&folder, journals[i]);
 		text++;
 	}
 	for (unsigned i = 0; i < config->listen_count; i++) {

@@ -19,6 +19,26 @@
 #define DISTRUST_S 86400	/* after a jump nothing is removed as expired for so long */
 #define STOP_LIMIT_MS 3000
 
+/* --- The journal of requests --------------------------------------------------------- */
+
+/* As the settings say; also the way to reopen it after rotation. */
+static int set_requestlog(struct server *s, const struct settings *set, struct buf *why)
+{
+	const struct requestlog_options options = {
+		.path = set->journal, .size = set->journal_size, .keep = (unsigned)set->journal_keep,
+		.privacy = (enum privacy_mode)set->journal_privacy,
+	};
+
+	if (set->journal[0] == '\0') {
+		requestlog_close(&s->requestlog);
+		return 0;
+	}
+	if (s->requestlog)
+		return requestlog_change(s->requestlog, &options, why);
+	s->requestlog = requestlog_open(&options, why);
+	return s->requestlog ? 0 : -1;
+}
+
 /* --- Findings of a configuration ---------------------------------------------------- */
 
 static void on_finding(struct diag *d, enum diag_severity severity, const char *file,
@@ -86,6 +106,8 @@ int server_reload(struct server *s, struct buf *findings)
 	}
 	if (server_open_log(s, config, &why) != 0)
 		log_msg(LOG_LEVEL_ERROR, "reload: %s; the log stays where it is", buf_str(&why));
+	if (set_requestlog(s, &config->settings, &why) != 0)
+		log_msg(LOG_LEVEL_ERROR, "reload: journal: %s; it stays as it was", buf_str(&why));
 	unsigned failures = listener_sync(s, config);
 	set_hostname(s, &config->settings);
 	engine_swap(s->engine, config);
@@ -196,6 +218,8 @@ static void on_verdict(const struct inquiry *q, const struct config *config, voi
 
 	recent_add(&s->recent, q);
 	verdictlog_report(q, config, NULL);
+	if (s->requestlog)
+		requestlog_add(s->requestlog, q);
 }
 
 /* --- Start and stop ----------------------------------------------------------------------- */
@@ -220,6 +244,10 @@ static struct store *open_store(struct server *s, const struct settings *setting
 
 int server_start(struct server *s, struct config *config, struct buf *why)
 {
+	if (set_requestlog(s, &config->settings, why) != 0) {
+		config_free(&config);
+		return -1;
+	}
 	s->store = open_store(s, &config->settings, why);
 	s->living = s->store ? livinglists_new(s->loop, s->clock, s->store) : NULL;
 	if (!s->living) {
@@ -292,6 +320,7 @@ bool server_stop(struct server *s)
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
+	ended = requestlog_close(&s->requestlog) && ended;
 	conn_reap(s);
 	greylistdconn_reap(s);
 	return ended;

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "engine/livingdomains.h"
 #include "engine/livinglists.h"
+#include "requestlog/writer.h"
 
 struct conn;
 struct control_conn;
@@ -50,6 +51,7 @@ struct server {
 	unsigned conn_count;		/* of these and the next */
 	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
+	struct requestlog *requestlog;	/* NULL: no journal of requests */
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */
 	uint64_t last_mono_ns;

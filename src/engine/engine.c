@@ -40,7 +40,8 @@ void engine_swap(struct engine *engine, struct config *config)
 	}
 	snapshot_drop(&engine->snapshot);
 	engine->snapshot = s;
-	lookups_use(engine->lookups, config->rules);
+	if (!engine->options.offline)
+		lookups_use(engine->lookups, config->rules);
 	history_keep(engine->history, config->settings.history_keep_s);
 }
 
@@ -199,6 +200,7 @@ struct inquiry *engine_inquiry(struct engine *engine)
 	q->snapshot = NULL;
 	q->request = (struct request){ 0 };
 	q->found = (struct lookups_found){ 0 };
+	q->recalled = NULL;
 	q->dry = q->answered = q->released = q->in_store = false;
 	q->earlier = q->later = NULL;
 	return q;
@@ -288,7 +290,8 @@ static bool begin(struct engine *e, struct buf *why)
 		buf_fail(why, "out of memory");
 		return false;
 	}
-	lookups_use(e->lookups, config->rules);
+	if (!e->options.offline)
+		lookups_use(e->lookups, config->rules);
 	history_keep(e->history, config->settings.history_keep_s);
 	waiting_init(e);
 	return true;

@@ -21,6 +21,15 @@
 struct engine;
 struct snapshot;
 
+/* What was found out about a request when it was judged first; a replay judges it again. */
+struct recalled {
+	bool amnesty, expected;		/* of struct fact_around */
+	bool listed;			/* a living list, `list`, decided it: "allow", "block" or "trap" */
+	enum action list;
+	int64_t since;			/* records of before this time may be recalled */
+	struct fact_record records[KEY_SLOTS];
+};
+
 /* One request on its way. The asker fills in `request` and hands it over. */
 struct inquiry {
 	struct request request;
@@ -28,6 +37,7 @@ struct inquiry {
 	struct decision decision;
 	int64_t now;			/* wall clock at which it is judged */
 	bool dry;			/* explain only: all facts, no writes, no log, no count */
+	const struct recalled *recalled;	/* in place of living lists and a store's past; NULL: look at those */
 
 	/* The engine's: */
 	struct engine *engine;
@@ -57,6 +67,7 @@ struct engine_options {
 	struct store *store;
 	struct livinglists *living;	/* NULL: none. Must live as long */
 	struct config *config;		/* the engine's from here on, even when it cannot begin */
+	bool offline;			/* the DNS is not asked: DNS lists are not tested */
 	/* Called once for each verdict that is given, to log it. May be NULL. */
 	void (*report)(const struct inquiry *q, const struct config *config, void *arg);
 	void *report_arg;

@@ -80,20 +80,38 @@ static bool is_outgoing(const struct inquiry *q, const struct ruleset *rules)
 	       ruling.action == ACTION_OUTGOING;
 }
 
+static bool recall_ruling(struct inquiry *q)
+{
+	const struct recalled *r = q->recalled;
+	const char *list = r->list == ACTION_ALLOW ? "allow" : r->list == ACTION_BLOCK ? "block" : "trap";
+
+	if (r->listed)
+		livingruling_set(&q->facts.ruling, r->list, list);
+	q->hit = (struct living_hit){ 0 };
+	return r->listed;
+}
+
 static bool is_listed(struct inquiry *q, const struct ruleset *rules)
 {
 	struct ruling *ruling = &q->facts.ruling;
+	bool found;
 
-	return livingruling_find(q->engine->options.living, &q->request, ruling, &q->hit) &&
-	       (ruling->action != ACTION_ALLOW || !is_outgoing(q, rules));
+	if (q->recalled)
+		found = q->recalled->list != ACTION_TRAP && recall_ruling(q);
+	else
+		found = livingruling_find(q->engine->options.living, &q->request, ruling, &q->hit);
+	return found && (ruling->action != ACTION_ALLOW || !is_outgoing(q, rules));
 }
 
 static bool is_trapped(struct inquiry *q, enum match match)
 {
 	struct ruling *ruling = &q->facts.ruling;
 
-	return (match == MATCH_NONE || ruling->action == ACTION_DEFER) &&
-	       livingruling_find_trap(q->engine->options.living, &q->request, ruling, &q->hit);
+	if (match != MATCH_NONE && ruling->action != ACTION_DEFER)
+		return false;
+	if (q->recalled)
+		return q->recalled->list == ACTION_TRAP && recall_ruling(q);
+	return livingruling_find_trap(q->engine->options.living, &q->request, ruling, &q->hit);
 }
 
 /* False when the answers come later. */
@@ -112,7 +130,7 @@ static bool look_up(struct inquiry *q, const struct ruleset *rules, uint64_t wan
 
 static void tell_country(struct inquiry *q)
 {
-	if (q->engine->country)
+	if (q->engine->country && q->request.country.n == 0)
 		q->request.country = country_of(q->engine->country, &q->request.client);
 }
 
@@ -226,6 +244,10 @@ static bool fetch_around(struct inquiry *q)
 	*a = (struct fact_around){ .amnesty = amnesty_on(q->engine->amnesty, q->now) };
 	a->expected = q->engine->options.living &&
 		      livinglists_has(q->engine->options.living, span_of(LIVING_EXPECT), &q->request, NULL);
+	if (q->recalled) {
+		a->amnesty = q->recalled->amnesty && inquiry_config(q)->settings.amnesty_s;
+		a->expected = q->recalled->expected;
+	}
 	q->facts.have |= FACT_AROUND;
 	if (triplet.n == 0 || !key_split(triplet, &parts))
 		return true;
@@ -282,6 +304,19 @@ void facts_remember(struct inquiry *q)
 
 /* --- Records -------------------------------------------------------------------- */
 
+/* A record of before the replay's time, which its store, in memory, cannot have. */
+static void recall(struct inquiry *q, unsigned i)
+{
+	const struct fact_record *was = q->recalled ? &q->recalled->records[q->slots[i]] : NULL;
+
+	if (!was || !was->found || q->get.found[i] || was->record.first_seen >= q->recalled->since)
+		return;
+	q->get.found[i] = true;
+	q->get.records[i] = was->record;
+	q->merge = (struct store_merge){ .count = 1, .deltas = { { .key = q->get.keys[i], .delta = was->record, .fresh = true } } };
+	(void)store_merge(q->engine->options.store, &q->merge);
+}
+
 static void take_records(struct inquiry *q, enum store_status status)
 {
 	if (status != STORE_DONE) {
@@ -289,6 +324,7 @@ static void take_records(struct inquiry *q, enum store_status status)
 		return;
 	}
 	for (unsigned i = 0; i < q->get.count; i++) {
+		recall(q, i);
 		q->facts.records[q->slots[i]] = (struct fact_record){ q->get.found[i], q->get.records[i] };
 		q->facts.have |= fact_stored(q->slots[i]);
 	}

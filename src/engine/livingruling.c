@@ -1,12 +1,17 @@
 #include "engine/livingruling.h"
 
+void livingruling_set(struct ruling *out, enum action action, const char *list)
+{
+	*out = (struct ruling){ .action = action, .listed = true, .hold_s = -1, .delay_s = -1, .window_s = -1,
+				.keep_s = -1, .file = list };
+}
+
 static bool find(const struct livinglists *lists, const char *list, enum action action, const struct request *r,
 		 struct ruling *out, struct living_hit *hit)
 {
 	if (!lists || !livinglists_has(lists, span_of(list), r, hit))
 		return false;
-	*out = (struct ruling){ .action = action, .listed = true, .hold_s = -1, .delay_s = -1, .window_s = -1,
-				.keep_s = -1, .file = list };
+	livingruling_set(out, action, list);
 	return true;
 }
 

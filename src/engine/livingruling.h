@@ -7,6 +7,8 @@
 #include "core/policy.h"
 #include "engine/livinglists.h"
 
+/* What an entry of the list says that has this action. */
+void livingruling_set(struct ruling *out, enum action action, const char *list);
 /* True when allow or block has the request; lists may be NULL. *out and *hit are
  * filled in only then. */
 bool livingruling_find(const struct livinglists *lists, const struct request *r, struct ruling *out,
