@@ -8,7 +8,7 @@
 #include "daemon/control.h"
 #include "daemon/greylistdconn.h"
 #include "daemon/listener.h"
-#include "daemon/notify.h"
+#include "base/notify.h"
 #include "daemon/verdictlog.h"
 #include "engine/clientcache.h"
 

@@ -20,7 +20,7 @@ struct listener {
 	struct listen_spec spec;
 	struct loop_watch watch;	/* watch.fd < 0: slot unused */
 	struct loop_timer pause;	/* after the system ran out of descriptors */
-	uint64_t inode;			/* of the UNIX socket we made, 0 for TCP */
+	uint64_t inode;			/* of the UNIX socket we made; 0: TCP, or inherited */
 };
 
 struct server_counters {
