@@ -75,7 +75,7 @@ static json_t *ask_daemon(struct client *c, const struct arguments *a, struct do
 	json_int_t rows;
 	json_t *status = NULL;
 
-	int opened = a->root ? client_open(c, socket_of(a, path, sizeof path)) : command_open(c, a);
+	int opened = a->root ? client_open(c, socket_of(a, path, sizeof path), CLIENT_LIMIT_MS) : command_open(c, a);
 	if (opened == STATUS_OK) {
 		status = ask(c, json_pack("{s:s}", "cmd", "status"), &rows);
 		json_decref(ask(c, json_pack("{s:s, s:s, s:s}", "cmd", "show", "field", "client", "pattern", "127.0.0.0/8"), &d->loopback));

@@ -3,7 +3,7 @@
 #define GREYLAG_CLI_COMMAND_H
 
 #include "cli/arguments.h"
-#include "cli/client.h"
+#include "client/client.h"
 
 /* Runs with an open client, or with NULL when it opens one itself where it needs one;
  * returns the exit status. When it is negative client->problem is printed. */

@@ -126,7 +126,7 @@ int command_open(struct client *c, const struct arguments *a)
 {
 	char path[200];
 
-	return client_open(c, a->socket ? a->socket : find_socket(path, sizeof path));
+	return client_open(c, a->socket ? a->socket : find_socket(path, sizeof path), CLIENT_LIMIT_MS);
 }
 
 const char *command_policy_socket(char *out, size_t size)

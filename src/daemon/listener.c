@@ -26,7 +26,7 @@ void listener_name(struct buf *out, const struct listen_spec *spec)
 
 static bool same_place(const struct listen_spec *a, const struct listen_spec *b)
 {
-	if (a->tcp != b->tcp || a->kind != b->kind || a->once != b->once)
+	if (a->tcp != b->tcp || a->kind != b->kind || a->once != b->once || a->read_only != b->read_only)
 		return false;
 	return a->tcp ? strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0
 		      : strcmp(a->path, b->path) == 0;
@@ -83,7 +83,7 @@ static void welcome(struct listener *l, int fd)
 		conn_new(l->server, fd, &l->spec);
 		break;
 	case LISTEN_CONTROL:
-		control_new(l->server, fd);
+		control_new(l->server, fd, l->spec.read_only);
 		break;
 	case LISTEN_GREYLISTD:
 		greylistdconn_new(l->server, fd);

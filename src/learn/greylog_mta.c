@@ -105,7 +105,9 @@ static enum maillog_line sendmail_refused(struct greylog *g, const struct loglin
 	if (m->has_sender) {
 		greylog_tell_mail(g, m, true, recipient);
 	} else if (m->refused_count < GREYMAIL_REFUSED) {
-		struct buf b = BUF_ON(m->refused[m->refused_count++]);
+		char *slot = m->refused[m->refused_count++];
+		struct buf b = buf_on(slot, sizeof m->refused[0]);
+		slot[0] = '\0';
 		buf_addspan(&b, recipient);
 	}
 	return MAILLOG_READ;

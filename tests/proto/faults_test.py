@@ -16,7 +16,7 @@ from harness import LIMIT, Failure, Skip, Tests, check, equal, wait_for
 from steady import Mail, Proxy
 
 test = Tests(__doc__)
-DEADLINE, SLACK = 0.3, 0.9  # seconds; the machine may be busy
+DEADLINE, SLACK = 0.3, 1.5  # seconds; the machine may be busy, but trouble lasts longer
 CONFIG = f'reply text "Greylisted %w"\nidentity network\nstore deadline {int(DEADLINE * 1000)}ms\ncap identity 0\nlog passes no\n'
 
 
@@ -27,7 +27,7 @@ def recorded(t, d):
     return {int(high) << 8 | int(low): count for (_, high, low, _), count in networks.items()}
 
 
-def survives(t, d, trouble, recovery, refuses=True, lasts=1.5):
+def survives(t, d, trouble, recovery, refuses=True, lasts=2.5):
     """Plays the trouble under load, and checks all that is promised."""
     mail = Mail(d.socket)
     mail.wait(100, "mail before the trouble")

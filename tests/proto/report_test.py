@@ -334,10 +334,10 @@ def top_live(t):
                  re.search(r"up \d+s", seen.text[seen.text.rindex("is greylagd running?"):]), "the daemon to be back")
         end(process, master)
         equal(process.wait(LIMIT), 0)
-        check(seen.text.count("\033[?1049h") == seen.text.count("\033[?1049l") == 1, "the other screen, and back")
         equal(termios.tcgetattr(slave), before, "the terminal's settings")
         os.close(slave)
         seen.join(LIMIT)
+        check(seen.text.count("\033[?1049h") == seen.text.count("\033[?1049l") == 1, "the other screen, and back")
         with Asker(d.socket) as a:
             a.ask(client_address="198.51.100.7", client_name="mail.lost.example", sender="boss@lost.example")
 
