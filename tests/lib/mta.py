@@ -1,5 +1,6 @@
 """What the tests with real mail servers share: Debian's packages, unpacked into a
 cache folder beside the tree (nothing is installed), and an SMTP client."""
+import fcntl
 import pathlib
 import shutil
 import smtplib
@@ -13,6 +14,13 @@ CACHE = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "mta"
 
 def unpack(name, packages):
     """The packages' files below CACHE/name, fetched once."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)    # tests run beside each other
+        return unpack_once(name, packages)
+
+
+def unpack_once(name, packages):
     root = CACHE / name
     if (root / ".complete").exists():
         return root
