@@ -51,9 +51,9 @@ static const struct command {
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false },
 	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store, true },
-	{ "convert", "postgrey|sqlgrey|milter-greylist|relaydelay [FILE | -- FLAG...]",
+	{ "convert", "postgrey|sqlgrey|milter-greylist|relaydelay [--root FOLDER] [FILE | -- FLAG...]",
 	  "another service's configuration, as greylag.conf", 1, INT_MAX, cmd_convert, true },
-	{ "doctor", "", "what is wrong with the set-up here, and the lines to add; changes nothing", 0, 0, cmd_doctor, true },
+	{ "doctor", "[--root FOLDER]", "what is wrong with the set-up here, and the lines to add; changes nothing", 0, 0, cmd_doctor, true },
 	{ "version", "", "the daemon's version", 0, 0, cmd_version, false },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -49,9 +49,8 @@ static unsigned shadow_of_name(const struct look *l, struct span name)
 	struct buf b = BUF_ON(text);
 	struct request r = { .stage = STAGE_RCPT };
 
-	if (span_starts(name, span_of("=")))
-		name = span_from(name, 1);
-	else if (span_starts(name, span_of("*")))
+	/* "=name" and "*.name" */
+	if (name.n && (name.p[0] == '=' || name.p[0] == '*'))
 		name = span_from(name, 1);
 	buf_adds(&b, name.n && name.p[0] == '.' ? "x" : "");
 	buf_addlower(&b, name);
