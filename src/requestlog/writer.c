@@ -33,7 +33,7 @@ struct requestlog {
 	pthread_cond_t wake;
 	struct buf fill;
 	struct target next;		/* fd < 0: none */
-	uint64_t lines, dropped;
+	uint64_t taken, lines, dropped;
 	bool stop;
 	char memory[2][REQUESTLOG_MEMORY];
 };
@@ -275,6 +275,7 @@ void requestlog_add(struct requestlog *l, const struct inquiry *q)
 	entry_add(&line, q, &l->privacy);
 	pthread_mutex_lock(&l->lock);
 	size_t before = l->fill.n;
+	l->taken++;
 	if (!line.over)
 		buf_addspan(&l->fill, buf_span(&line));
 	if (line.over || l->fill.over) {
@@ -290,7 +291,7 @@ void requestlog_add(struct requestlog *l, const struct inquiry *q)
 void requestlog_stats(struct requestlog *l, struct requestlog_stats *out)
 {
 	pthread_mutex_lock(&l->lock);
-	*out = (struct requestlog_stats){ l->lines, l->dropped };
+	*out = (struct requestlog_stats){ l->lines, l->dropped, l->taken - l->lines - l->dropped };
 	pthread_mutex_unlock(&l->lock);
 }
 
