@@ -1,25 +1,6 @@
-#include "replay/maillogline.h"
+#include "replay/maillogline_inside.h"
 
 #include <stddef.h>
-
-#include "learn/logline.h"
-#include "learn/peer.h"
-
-#define QUEUED 8192		/* messages whose delivery has not come yet; a newer one takes an older one's place */
-
-/* What is known of a message in a mail server's queue. */
-struct queued {
-	char id[32];
-	char client[NETADDR_TEXT], name[REQUEST_NAME_MAX + 1];
-	char sender[REQUEST_ADDRESS_MAX + 1];
-	bool sender_known, ours;
-};
-
-struct maillogline {
-	struct logclock clock;
-	bool verdicts;			/* the log has verdict lines of greylagd */
-	struct queued queued[QUEUED];
-};
 
 struct maillogline *maillogline_new(int64_t now)
 {
@@ -36,9 +17,51 @@ void maillogline_free(struct maillogline **m)
 	*m = NULL;
 }
 
+/* --- Messages in a queue -------------------------------------------------------------------- */
+
+static struct queued *place(struct maillogline *m, struct span id)
+{
+	return &m->queued[span_hash(id, 0) % QUEUED];
+}
+
+struct queued *queued_open(struct maillogline *m, struct span id)
+{
+	struct queued *q = place(m, id);
+
+	if (id.n == 0 || id.n >= sizeof q->id)
+		return NULL;
+	queued_set(q->id, sizeof q->id, id);
+	q->client[0] = q->name[0] = q->sender[0] = q->refused[0] = '\0';
+	q->sender_known = q->ours = false;
+	return q;
+}
+
+struct queued *queued_find(struct maillogline *m, struct span id)
+{
+	struct queued *q = place(m, id);
+
+	return id.n && span_eq(id, span_of(q->id)) ? q : NULL;
+}
+
+void queued_set(char *out, size_t size, struct span s)
+{
+	struct buf b = buf_on(out, size);
+
+	out[0] = '\0';
+	buf_addspan(&b, s);
+}
+
+void queued_set_peer(struct queued *q, const struct peer *p)
+{
+	struct buf b = BUF_ON(q->client);
+
+	netaddr_add(&b, &p->client);
+	queued_set(q->name, sizeof q->name, p->name);
+}
+
 /* --- Building a request ------------------------------------------------------------------- */
 
-static void begin(struct entry *e, int64_t at, enum verdict verdict)
+void logged_begin(struct entry *e, int64_t at, enum verdict verdict)
 {
 	memset(e, 0, offsetof(struct entry, bytes));
 	e->at = at;
@@ -51,8 +74,7 @@ static int hex(char c)
 	return ascii_digit(c) ? c - '0' : ascii_lower(c) - 'a' + 10;
 }
 
-/* With \xHH undone, as buf_addsafe makes it. */
-static void put(struct entry *e, struct span *field, struct span value, size_t most)
+void logged_put(struct entry *e, struct span *field, struct span value, size_t most)
 {
 	size_t from = e->used;
 
@@ -67,7 +89,7 @@ static void put(struct entry *e, struct span *field, struct span value, size_t m
 	*field = span_make(e->bytes + from, e->used - from);
 }
 
-static int end(struct entry *e, struct buf *why)
+int logged_end(struct entry *e, struct buf *why)
 {
 	struct request *r = &e->request;
 
@@ -77,10 +99,20 @@ static int end(struct entry *e, struct buf *why)
 	return netaddr_parse(r->client_text, &r->client) ? 1 : buf_fail(why, "a request without a client");
 }
 
+int logged_queued(struct entry *e, const struct logline *l, const struct queued *q, enum verdict verdict, struct span recipient,
+		  struct buf *why)
+{
+	logged_begin(e, l->at, verdict);
+	logged_put(e, &e->request.client_text, span_of(q->client), REQUEST_WORD_MAX);
+	logged_put(e, &e->request.client_name, span_of(q->name), REQUEST_NAME_MAX);
+	logged_put(e, &e->request.sender, span_of(q->sender), REQUEST_ADDRESS_MAX);
+	logged_put(e, &e->request.recipient, recipient, REQUEST_ADDRESS_MAX);
+	return logged_end(e, why);
+}
+
 /* --- key=value lines: greylagd, postgrey ------------------------------------------------------ */
 
-/* What stands between `key` and the next `stop`, or the end. */
-static bool value_of(struct span text, const char *key, const char *stop, struct span *out)
+bool logged_value(struct span text, const char *key, const char *stop, struct span *out)
 {
 	struct span after;
 
@@ -95,14 +127,14 @@ static void put_value(struct entry *e, struct span *field, struct span text, con
 {
 	struct span value;
 
-	if (!value_of(text, key, stop, &value))
+	if (!logged_value(text, key, stop, &value))
 		return;
 	/* What has blanks stands in quotes. */
 	if (value.n && value.p[0] == '"') {
 		value = span_make(value.p + 1, (size_t)(text.p + text.n - value.p) - 1);
 		value = span_head(value, span_find(value, '"'));
 	}
-	put(e, field, value, most);
+	logged_put(e, field, value, most);
 }
 
 static bool verdict_of(struct span word, enum verdict *out)
@@ -128,7 +160,7 @@ static void put_stage(struct entry *e, struct span text)
 {
 	struct span word;
 
-	if (!value_of(text, " stage=", " ", &word))
+	if (!logged_value(text, " stage=", " ", &word))
 		return;
 	while (e->request.stage < STAGE_OTHER && !span_eq(word, span_of(stage_word(e->request.stage))))
 		e->request.stage++;
@@ -143,10 +175,10 @@ static int from_greylagd(struct maillogline *m, const struct logline *l, struct 
 	if (!span_starts(text, span_of("verdict=")))
 		return 0;
 	m->verdicts = true;
-	if (!value_of(text, "verdict=", " ", &word) || !verdict_of(word, &verdict))
+	if (!logged_value(text, "verdict=", " ", &word) || !verdict_of(word, &verdict))
 		return buf_fail(why, "an unknown verdict");
-	begin(e, l->at, verdict);
-	if (value_of(text, " reason=", " ", &word))
+	logged_begin(e, l->at, verdict);
+	if (logged_value(text, " reason=", " ", &word))
 		e->reason = reason_of(word);
 	struct request *r = &e->request;
 	put_value(e, &r->client_text, text, " client=", " ", REQUEST_WORD_MAX);
@@ -157,7 +189,7 @@ static int from_greylagd(struct maillogline *m, const struct logline *l, struct 
 	if (peer_after_last(text, " to=<", &last))
 		put_value(e, &r->recipient, last, "", ">", REQUEST_ADDRESS_MAX);
 	put_stage(e, text);
-	return end(e, why);
+	return logged_end(e, why);
 }
 
 /* "action=greylist, reason=new, client_name=n, client_address=a, sender=s, recipient=r" (postgrey 1.37). */
@@ -165,9 +197,9 @@ static int from_postgrey(const struct logline *l, struct entry *e, struct buf *w
 {
 	struct span action;
 
-	if (!value_of(l->text, "action=", ",", &action))
+	if (!logged_value(l->text, "action=", ",", &action))
 		return 0;
-	begin(e, l->at, span_eq(action, span_of("pass")) ? VERDICT_PASS : VERDICT_DEFER);
+	logged_begin(e, l->at, span_eq(action, span_of("pass")) ? VERDICT_PASS : VERDICT_DEFER);
 	struct request *r = &e->request;
 	put_value(e, &r->client_text, l->text, " client_address=", ",", REQUEST_WORD_MAX);
 	put_value(e, &r->client_name, l->text, " client_name=", ",", REQUEST_NAME_MAX);
@@ -175,19 +207,19 @@ static int from_postgrey(const struct logline *l, struct entry *e, struct buf *w
 	put_value(e, &r->recipient, l->text, ", recipient=", ",", REQUEST_ADDRESS_MAX);
 	if (!r->sender.p)
 		r->sender = span_make("", 0);
-	return end(e, why);
+	return logged_end(e, why);
 }
 
 /* --- Postfix ------------------------------------------------------------------------------------ */
 
-static void put_peer(struct entry *e, const struct peer *p)
+void logged_put_peer(struct entry *e, const struct peer *p)
 {
 	char text[NETADDR_TEXT];
 	struct buf address = BUF_ON(text);
 
 	netaddr_add(&address, &p->client);
-	put(e, &e->request.client_text, buf_span(&address), REQUEST_WORD_MAX);
-	put(e, &e->request.client_name, p->name, REQUEST_NAME_MAX);
+	logged_put(e, &e->request.client_text, buf_span(&address), REQUEST_WORD_MAX);
+	logged_put(e, &e->request.client_name, p->name, REQUEST_NAME_MAX);
 }
 
 /* "NOQUEUE: reject: RCPT from name[addr]: 450 4.2.0 <to>: Recipient address rejected: Greylisted...;
@@ -202,50 +234,24 @@ static int from_reject(const struct logline *l, struct span text, struct entry *
 	if (!peer_after(text, "]: ", &code) || code.n == 0 || code.p[0] != '4' || !peer_after(code, "reylist", &ignored) ||
 	    !peer_after_last(text, "; from=<", &tail))
 		return 0;
-	begin(e, l->at, VERDICT_DEFER);
-	put_peer(e, &p);
+	logged_begin(e, l->at, VERDICT_DEFER);
+	logged_put_peer(e, &p);
 	put_value(e, &e->request.sender, tail, "", "> to=<", REQUEST_ADDRESS_MAX);
 	put_value(e, &e->request.recipient, tail, "> to=<", "> proto=", REQUEST_ADDRESS_MAX);
 	put_value(e, &e->request.helo, tail, " helo=<", ">", REQUEST_NAME_MAX);
-	return end(e, why);
-}
-
-static void copy(char *out, size_t size, struct span s)
-{
-	struct buf b = buf_on(out, size);
-
-	out[0] = '\0';
-	buf_addspan(&b, s);
-}
-
-static struct queued *slot_of(struct maillogline *m, struct span id)
-{
-	return &m->queued[span_hash(id, 0) % QUEUED];
-}
-
-static struct queued *find(struct maillogline *m, struct span id)
-{
-	struct queued *q = slot_of(m, id);
-
-	return id.n && span_eq(id, span_of(q->id)) ? q : NULL;
+	return logged_end(e, why);
 }
 
 /* "ID: client=name[addr]", with "sasl_" of a user of ours. */
 static int from_client(struct maillogline *m, struct span id, struct span text)
 {
-	char address[NETADDR_TEXT];
-	struct buf b = BUF_ON(address);
-	struct queued *q = slot_of(m, id);
 	struct span ignored;
 	struct peer p;
+	struct queued *q = peer_read(text, &p) ? queued_open(m, id) : NULL;
 
-	if (id.n >= sizeof q->id || !peer_read(text, &p))
+	if (!q)
 		return 0;
-	netaddr_add(&b, &p.client);
-	copy(q->id, sizeof q->id, id);
-	copy(q->client, sizeof q->client, buf_span(&b));
-	copy(q->name, sizeof q->name, p.name);
-	q->sender_known = false;
+	queued_set_peer(q, &p);
 	q->ours = peer_after(text, ", sasl_", &ignored);
 	return 0;
 }
@@ -256,32 +262,27 @@ static int from_delivery(const struct logline *l, const struct queued *q, struct
 	struct span to, ignored;
 
 	if (q->ours || !q->sender_known || !peer_after(text, ", status=sent", &ignored) ||
-	    (!value_of(text, ", orig_to=<", ">", &to) && !value_of(text, "to=<", ">", &to)))
+	    (!logged_value(text, ", orig_to=<", ">", &to) && !logged_value(text, "to=<", ">", &to)))
 		return 0;
-	begin(e, l->at, VERDICT_PASS);
-	put(e, &e->request.client_text, span_of(q->client), REQUEST_WORD_MAX);
-	put(e, &e->request.client_name, span_of(q->name), REQUEST_NAME_MAX);
-	put(e, &e->request.sender, span_of(q->sender), REQUEST_ADDRESS_MAX);
-	put(e, &e->request.recipient, to, REQUEST_ADDRESS_MAX);
-	return end(e, why);
+	return logged_queued(e, l, q, VERDICT_PASS, to, why);
 }
 
 static int from_postfix(struct maillogline *m, const struct logline *l, struct entry *e, struct buf *why)
 {
-	static const struct span reject = SPAN("NOQUEUE: reject: RCPT from "), client = SPAN("client="), from = SPAN("from=<"),
+	static const struct span reject = SPAN("reject: RCPT from "), milter = SPAN("milter-reject: RCPT from "), client = SPAN("client="), from = SPAN("from=<"),
 				 to = SPAN("to=<");
 	size_t colon = span_find(l->text, ':');
 	struct span id = span_head(l->text, colon), text = span_trim(span_from(l->text, colon + 1));
 	struct queued *q;
 
-	if (span_starts(l->text, reject))
-		return from_reject(l, span_from(l->text, reject.n), e, why);
+	if (span_starts(text, reject) || span_starts(text, milter))
+		return from_reject(l, span_from(text, span_starts(text, reject) ? reject.n : milter.n), e, why);
 	if (span_ends(l->program, span_of("/smtpd")) && span_starts(text, client))
 		return from_client(m, id, span_from(text, client.n));
-	if (!(q = find(m, id)))
+	if (!(q = queued_find(m, id)))
 		return 0;
 	if (span_starts(text, from) && span_ends(l->program, span_of("/qmgr"))) {
-		copy(q->sender, sizeof q->sender, span_head(span_from(text, from.n), span_find(span_from(text, from.n), '>')));
+		queued_set(q->sender, sizeof q->sender, span_head(span_from(text, from.n), span_find(span_from(text, from.n), '>')));
 		q->sender_known = true;
 	}
 	return span_starts(text, to) ? from_delivery(l, q, text, e, why) : 0;
@@ -323,5 +324,9 @@ int maillogline_read(struct maillogline *m, struct span line, struct entry *out,
 		return 0;
 	if (span_starts(l.program, span_of("postgrey")))
 		return from_postgrey(&l, out, why);
-	return span_find(l.program, '/') < l.program.n ? from_postfix(m, &l, out, why) : 0;
+	if (span_find(l.program, '/') < l.program.n)
+		return from_postfix(m, &l, out, why);
+	if (span_eq(l.program, span_of("sendmail")) || span_starts(l.program, span_of("sm-")))
+		return logged_sendmail(m, &l, out, why);
+	return l.program.n == 0 || span_starts(l.program, span_of("exim")) ? logged_exim(m, &l, out, why) : 0;
 }

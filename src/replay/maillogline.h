@@ -1,6 +1,9 @@
 /* Requests that can be told from the logs of mail servers:
  *   greylagd   its verdict lines: client, name, HELO, sender, recipient, verdict, reason
- *   Postfix    "NOQUEUE: reject: RCPT from" with a greylisting's 4xx, and deliveries
+ *   postgrey   its lines "action=..., reason=..."
+ *   Postfix    "reject: RCPT from" with a greylisting's 4xx, and deliveries
+ *   Exim       "temporarily rejected RCPT" by a greylisting, and deliveries
+ *   Sendmail   "Milter: to=<...>, reject=4xx" by a greylisting, and deliveries
  * Once a log has verdict lines of greylagd, what its mail server says of the same mail is
  * passed over. What no log tells: the transaction, where it was asked, what the DNS said,
  * TLS; and of a reverse name only what was confirmed. */

@@ -394,5 +394,36 @@ def mail_logs(c):
     equal((t["logged"], t["messages"], changes(t)), (2, 1, NOTHING), "postgrey's log")
 
 
+# As Exim 4.96 writes them (deliveries after its specification), and Sendmail 8.17.
+EXIM = """2026-11-21 14:48:15 H=(mx.example.org) [192.0.2.1] F=<alice@example.org> temporarily rejected RCPT <bob@example.net>: 451 4.7.1 Greylisted, please try again in 2 seconds
+2026-11-21 14:48:16 H=mx.other.example (helo) [192.0.9.1] F=<> temporarily rejected RCPT <bob@example.net>: no room
+2026-11-21 14:48:18 1xUmO2-00061A-04 <= alice@example.org H=(mx.example.org) [192.0.2.1] P=esmtp S=306
+2026-11-21 14:48:18 1xUmO2-00061A-04 => box <bob@example.net> R=local_user T=mail_spool
+2026-11-21 14:48:18 1xUmO2-00061A-04 Completed
+2026-11-21 14:48:19 1xUmO3-00061A-05 <= ours@example.net H=(laptop) [192.0.2.200] P=esmtpsa A=plain:ours S=306
+2026-11-21 14:48:19 1xUmO3-00061A-05 => far@example.com R=dnslookup T=remote_smtp
+"""
+SENDMAIL = """Nov 21 14:48:15 mx sm-mta[12]: 6ALA: Milter: to=<bob@example.net>, reject=451 4.7.1 Greylisted, please try again in 2 seconds
+Nov 21 14:48:15 mx sm-mta[12]: 6ALA: from=<alice@example.org>, size=0, class=0, nrcpts=0, proto=ESMTP, daemon=MTA, relay=mx.example.org [192.0.2.1]
+Nov 21 14:48:18 mx sm-mta[13]: 6ALB: from=<alice@example.org>, size=300, class=0, nrcpts=1, msgid=<1@x>, proto=ESMTP, daemon=MTA, relay=mx.example.org [192.0.2.1]
+Nov 21 14:48:18 mx sm-mta[14]: 6ALB: to=<bob@example.net>, delay=00:00:00, mailer=local, pri=30300, dsn=2.0.0, stat=Sent
+"""
+
+
+@test
+def exim_and_sendmail_logs(c):
+    for name, text in (("exim", EXIM), ("sendmail", SENDMAIL)):
+        log, conf = c.folder / name, c.folder / "conf"
+        log.write_text(text)
+        conf.write_text("greylist delay 2s\n")
+        t, _ = totals(c, "--config", conf, log)
+        equal((t["requests"], t["messages"], t["bad_lines"], changes(t)), (2, 1, 0, NOTHING), name)
+        conf.write_text("greylist delay 4s\n")
+        t, listed = totals(c, "--list", "--config", conf, log)
+        equal(changes(t), {**NOTHING, "later": 1}, name)
+        equal([(r["client"], r["sender"], r["recipient"], r["by_s"]) for r in listed],
+              [("192.0.2.1", "alice@example.org", "bob@example.net", 3)], name)
+
+
 if __name__ == "__main__":
     test.main()
