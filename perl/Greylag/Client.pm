@@ -23,7 +23,7 @@ use constant {
 };
 
 my @ATTRIBUTES = qw(instance queue_id client_address client_port client_name reverse_client_name
-    server_address server_port helo_name sasl_method sasl_username sasl_sender size);
+    server_address server_port helo_name encryption_protocol sasl_method sasl_username sasl_sender size);
 
 my %VERDICTS = (
     DEFER           => 'defer',

@@ -1,30 +1,12 @@
-/* What the commands share: the options of the line, and the table. */
+/* What the commands share. */
 #ifndef GREYLAG_CLI_COMMAND_H
 #define GREYLAG_CLI_COMMAND_H
 
+#include "cli/arguments.h"
 #include "cli/client.h"
 
-#define ARGUMENTS_WITH_MAX 16
-
-struct arguments {
-	bool json, dry_run, all, print;
-	const char *socket;
-	const char *trusted, *days;
-	const char *name, *helo, *sasl, *stage;
-	const char *client, *sender, *recipient;
-	const char *with[ARGUMENTS_WITH_MAX];	/* why: attributes, NAME=VALUE */
-	int with_count;
-	const char *duration, *until, *comment, *file, *format;
-	const char *expiring;		/* "" without a duration */
-	bool shorten;
-	const char *config, *against;	/* replay: configurations */
-	bool list;
-	int count;			/* words after the command */
-	char **words;
-};
-
-/* Runs with an open client; returns the exit status. When it is negative
- * client->problem is printed. */
+/* Runs with an open client, or with NULL when it opens one itself where it needs one;
+ * returns the exit status. When it is negative client->problem is printed. */
 typedef int command_fn(struct client *c, const struct arguments *a);
 
 command_fn cmd_status;					/* cmd_status.c */
@@ -32,10 +14,14 @@ command_fn cmd_why;					/* cmd_why.c */
 command_fn cmd_show, cmd_dump, cmd_forget;		/* cmd_records.c */
 command_fn cmd_allow, cmd_block, cmd_trap, cmd_enlist, cmd_expect, cmd_unlist;	/* cmd_lists.c */
 command_fn cmd_lists;					/* cmd_listing.c */
-command_fn cmd_ask;					/* cmd_ask.c: asks like an MTA, c is NULL */
-command_fn cmd_learn;					/* cmd_learn.c: opens a client when it needs one, c is NULL */
-command_fn cmd_replay;					/* cmd_replay.c: needs no daemon, c is NULL */
-command_fn cmd_store;					/* cmd_store.c: opens stores itself, c is NULL */
+command_fn cmd_ask;					/* cmd_ask.c */
+command_fn cmd_learn;					/* cmd_learn.c */
+command_fn cmd_report;					/* cmd_report.c */
+command_fn cmd_top;					/* cmd_top.c */
+command_fn cmd_import;					/* cmd_import.c */
+command_fn cmd_export;					/* cmd_export.c */
+command_fn cmd_replay;					/* cmd_replay.c */
+command_fn cmd_store;					/* cmd_store.c */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 
 #define COMMAND_FAILED (-1)

@@ -1,5 +1,4 @@
 /* greylag(1): finds the command, its options and the daemon. */
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 
@@ -16,32 +15,43 @@ static const struct command {
 	const char *name, *usage, *help;
 	int least, most;		/* words after the command */
 	command_fn *run;
+	bool alone;			/* opens what it needs itself: run gets no client */
 } commands[] = {
-	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status },
+	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status, false },
 	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S] [--with ATTRIBUTE=VALUE]...",
-	  "what would be decided now, and why", 3, 3, cmd_why },
+	  "what would be decided now, and why", 3, 3, cmd_why, false },
 	{ "ask", "--client A --sender S --recipient R [--name N] [--helo H] [--stage S]",
-	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask },
-	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show },
-	{ "dump", "", "all records", 0, 0, cmd_dump },
-	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget },
-	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow },
-	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block },
-	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap },
-	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist },
-	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect },
-	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist },
-	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists },
+	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask, true },
+	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show, false },
+	{ "dump", "", "all records", 0, 0, cmd_dump, false },
+	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget, false },
+	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow, false },
+	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block, false },
+	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap, false },
+	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist, false },
+	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect, false },
+	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist, false },
+	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists, false },
 	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
 	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
-	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn },
+	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn, true },
+	{ "report", "[--since 7d] [--format text|json|csv|html] [--top N] [--after 12h] [--tries N] [--skip-dynamic]\n"
+	  "    [--match PATTERN] [--skip PATTERN] [--mail-size 30K] [--from-log FILE|- ...]",
+	  "what greylisting did, and whose mail never came back", 0, INT_MAX, cmd_report, true },
+	{ "top", "[SECONDS]", "what the daemon does, live", 0, 1, cmd_top, true },
+	{ "import", "postgrey|greylistd|jgreylist|qgreylist DIR\n"
+	  "       greylag import milter-greylist|spamdb|greylag FILE|-\n"
+	  "       greylag import sqlgrey|relaydelay|qmail-spp FILE|-|mariadb:SERVER/DATABASE\n"
+	  "               [--user U] [--password-file F]\n"
+	  "    [--delay D] [--print|--dry-run]", "what another greylisting system remembers", 2, 2, cmd_import, true },
+	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export, false },
 	{ "replay", "[--config FILE] [--against FILE] [--list] JOURNAL|MAILLOG|- ...",
-	  "what another configuration would have done with recorded mail", 1, INT_MAX, cmd_replay },
-	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config },
-	{ "reload", "", "read the configuration again", 0, 0, cmd_reload },
-	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup },
-	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store },
-	{ "version", "", "the daemon's version", 0, 0, cmd_version },
+	  "what another configuration would have done with recorded mail", 1, INT_MAX, cmd_replay, true },
+	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config, false },
+	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false },
+	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false },
+	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store, true },
+	{ "version", "", "the daemon's version", 0, 0, cmd_version, false },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -157,80 +167,11 @@ int command_run(struct client *c, const struct arguments *a, json_t *request,
 	return more == 0 ? STATUS_OK : COMMAND_FAILED;
 }
 
-static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
-	{ "name", required_argument, NULL, 'n' }, { "helo", required_argument, NULL, 'e' },
-	{ "sasl", required_argument, NULL, 'u' }, { "stage", required_argument, NULL, 't' },
-	{ "client", required_argument, NULL, 'c' }, { "sender", required_argument, NULL, 'f' },
-	{ "recipient", required_argument, NULL, 'r' },
-	{ "with", required_argument, NULL, 'w' },
-	{ "dry-run", no_argument, NULL, 'd' }, { "all", no_argument, NULL, 'a' },
-	{ "for", required_argument, NULL, 'D' }, { "until", required_argument, NULL, 'U' },
-	{ "comment", required_argument, NULL, 'C' }, { "file", required_argument, NULL, 'F' },
-	{ "format", required_argument, NULL, 'O' }, { "shorten", no_argument, NULL, 'S' },
-	{ "expiring", optional_argument, NULL, 'E' },
-	{ "print", no_argument, NULL, 'p' }, { "trusted", required_argument, NULL, 'T' },
-	{ "days", required_argument, NULL, 'Y' },
-	{ "config", required_argument, NULL, 'G' }, { "against", required_argument, NULL, 'A' },
-	{ "list", no_argument, NULL, 'L' },
-	{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
-};
-
-/* The word behind --expiring is its own when it is a duration. */
-static const char *optional_word(int argc, char **argv)
-{
-	if (optarg)
-		return optarg;
-	return optind < argc && ascii_digit(argv[optind][0]) ? argv[optind++] : "";
-}
-
-/* 0, or an exit status. */
-static int parse(int argc, char **argv, struct arguments *a)
-{
-	int o;
-
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1)
-		switch (o) {
-		case 'j': a->json = true; break;
-		case 's': a->socket = optarg; break;
-		case 'n': a->name = optarg; break;
-		case 'e': a->helo = optarg; break;
-		case 'u': a->sasl = optarg; break;
-		case 't': a->stage = optarg; break;
-		case 'c': a->client = optarg; break;
-		case 'f': a->sender = optarg; break;
-		case 'r': a->recipient = optarg; break;
-		case 'w':
-			if (a->with_count < ARGUMENTS_WITH_MAX)
-				a->with[a->with_count++] = optarg;
-			break;
-		case 'd': a->dry_run = true; break;
-		case 'a': a->all = true; break;
-		case 'D': a->duration = optarg; break;
-		case 'U': a->until = optarg; break;
-		case 'C': a->comment = optarg; break;
-		case 'F': a->file = optarg; break;
-		case 'O': a->format = optarg; break;
-		case 'S': a->shorten = true; break;
-		case 'E': a->expiring = optional_word(argc, argv); break;
-		case 'p': a->print = true; break;
-		case 'T': a->trusted = optarg; break;
-		case 'Y': a->days = optarg; break;
-		case 'G': a->config = optarg; break;
-		case 'A': a->against = optarg; break;
-		case 'L': a->list = true; break;
-		case 'h': print_usage(stdout); exit(STATUS_OK);
-		default: print_usage(stderr); return STATUS_USAGE;
-		}
-	return 0;
-}
-
 static int run(const struct command *command, const struct arguments *a)
 {
 	struct client client;
 
-	if (command->run == cmd_ask || command->run == cmd_learn || command->run == cmd_store ||
-	    command->run == cmd_replay)
+	if (command->alone)
 		return command->run(NULL, a);
 	int status = command_open(&client, a);
 
@@ -250,16 +191,16 @@ static int run(const struct command *command, const struct arguments *a)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = { 0 };
-	int status = parse(argc, argv, &a);
+	struct arguments a;
 
-	if (status)
-		return status;
+	switch (arguments_read(argc, argv, &a)) {
+	case ARGUMENTS_HELP: print_usage(stdout); return STATUS_OK;
+	case ARGUMENTS_WRONG: print_usage(stderr); return STATUS_USAGE;
+	case ARGUMENTS_GOOD: break;
+	}
 	/* Output into a pipe that ends early, such as head's. */
 	signal(SIGPIPE, SIG_DFL);
-	const char *name = optind < argc ? argv[optind] : NULL;
-	a.count = argc - optind - 1;
-	a.words = argv + optind + 1;
+	const char *name = a.command;
 	if (name && strcmp(name, "help") == 0)
 		return help(a.count > 0 ? a.words[0] : NULL);
 	const struct command *command = find(name);

@@ -14,14 +14,18 @@ static void add_value(struct buf *b, struct span value)
 		buf_addc(b, value.p[i] == '\n' || value.p[i] == '\0' ? '?' : value.p[i]);
 }
 
-void question_add(struct buf *b, const char *name, struct span value)
+void question_tell(struct buf *b, const char *name, struct span value)
 {
-	if (value.n == 0)
-		return;
 	buf_adds(b, name);
 	buf_addc(b, '=');
 	add_value(b, value);
 	buf_addc(b, '\n');
+}
+
+void question_add(struct buf *b, const char *name, struct span value)
+{
+	if (value.n)
+		question_tell(b, name, value);
 }
 
 /* RFC 5321 section 4.1.2: Quoted-string. */

@@ -27,6 +27,8 @@ struct listen_spec {
 	unsigned line;
 };
 
+enum reply_header { REPLY_HEADER_NO, REPLY_HEADER_DELAYED, REPLY_HEADER_ALL };
+
 /* Every field is one row of the option table (config/options.h). */
 struct settings {
 	int64_t greylist_delay_s;
@@ -56,6 +58,7 @@ struct settings {
 	int64_t penalty_misbehaved_hold_s, penalty_spam_hold_s;
 	int64_t outbound_keep_s, outbound_expect_s;
 	int64_t amnesty_s;			/* 0: none */
+	int64_t history_keep_s;			/* 0: none */
 	char dns_servers[CONFIG_TEXT_MAX];	/* "": the system's */
 	uint64_t dns_budget_ms;
 	uint64_t dns_remember;			/* answers */
@@ -66,7 +69,7 @@ struct settings {
 	char reply_help_url[CONFIG_TEXT_MAX];
 	char reply_block[32];			/* REJECT, DEFER, or a code 4xx or 5xx */
 	char reply_block_text[CONFIG_TEXT_MAX];
-	bool reply_header;			/* X-Greylist on mail that was delayed */
+	unsigned reply_header;			/* enum reply_header: which mail gets X-Greylist */
 	char hostname[REQUEST_NAME_MAX + 1];	/* "" : the machine's */
 	char store_driver[16];
 	char store_target[CONFIG_TEXT_MAX];
@@ -81,6 +84,7 @@ struct settings {
 	char store_tls_ca[CONFIG_TEXT_MAX];
 	uint64_t store_workers;
 	bool store_consistent_reads;
+	int64_t store_cache_s;			/* 0: none */
 	char store_journal[CONFIG_TEXT_MAX];	/* "": in memory */
 	uint64_t cap_total;			/* records that wait for their retry; 0: no cap */
 	uint64_t cap_identity;			/* the same, per identity */

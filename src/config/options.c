@@ -19,6 +19,8 @@ static const struct option_word identities[] = {
 static const struct option_word refusals[] = { { "defer", VERDICT_DEFER }, { "block", VERDICT_REJECT }, { NULL, 0 } };
 static const struct option_word modes[] = { { "enforce", 0 }, { "observe", 1 }, { NULL, 0 } };
 static const struct option_word trusts[] = { { "retry", 0 }, { "delivery", 1 }, { NULL, 0 } };
+static const struct option_word headers[] = {
+	{ "no", REPLY_HEADER_NO }, { "yes", REPLY_HEADER_DELAYED }, { "all", REPLY_HEADER_ALL }, { NULL, 0 } };
 static const struct option_word failures[] = {
 	{ "pass", VERDICT_PASS }, { "defer", VERDICT_DEFER }, { NULL, 0 } };
 static const struct option_word durabilities[] = { { "synced", 0 }, { "lazy", 1 }, { NULL, 0 } };
@@ -52,7 +54,8 @@ static const struct option options[] = {
 	  "host spf network | spf network | spf address", .words = identities, .phrase = true,
 	  .doc = "Who counts as one sender: the registrable domain of the forward-confirmed host name, or else the network "
 		 "(host); always the network; always the exact address. With spf in front, or between, it is the sender's "
-		 "domain when SPF confirms that it sends from this client; a pass by \"+all\" and the like confirms nothing." },
+		 "domain when SPF confirms that it sends from this client; a pass by \"+all\" and the like confirms nothing. "
+		 "What is remembered for the network goes on under such a name." },
 	{ "identity", "ipv4-prefix", OPTION_NUMBER, FIELD(identity_ipv4_prefix), .initial = "24", .values = "8..32", .least = 8,
 	  .most = 32, .doc = "Leading bits of an IPv4 address that make the network." },
 	{ "identity", "ipv6-prefix", OPTION_NUMBER, FIELD(identity_ipv6_prefix), .initial = "64", .values = "16..128", .least = 16,
@@ -74,7 +77,8 @@ static const struct option options[] = {
 		 "many more. 0: nobody is spared." },
 	{ "penalty", "hasty", OPTION_NUMBER, FIELD(penalty_hasty), .initial = "5", .values = "2..1000 | 0", .least = 2, .most = 1000, .or_zero = true,
 	  .doc = "More attempts than this at one mail by one client within a minute are hasty: that client, not its neighbours, waits "
-		 "longer. Attempts less than 5 seconds apart are one. 0: they are not counted." },
+		 "longer. Attempts less than 5 seconds apart are one. A client with a name of its own is not hasty, as it may send many mails "
+		 "to one person; it can only hammer. 0: they are not counted." },
 	{ "penalty", "hasty-hold", OPTION_SECONDS, FIELD(penalty_hasty_hold_s), .initial = "10m", .values = "1m..30d", .least = 60, .most = 30 * DAY,
 	  .doc = "How long it waits." },
 	{ "penalty", "hammering", OPTION_NUMBER, FIELD(penalty_hammering), .initial = "40", .values = "5..100000 | 0", .least = 5, .most = 100000,
@@ -118,6 +122,8 @@ static const struct option options[] = {
 	{ "amnesty", NULL, OPTION_SECONDS, FIELD(amnesty_s), .initial = "0", .values = "10m..30d | 0", .least = 600, .most = 30 * DAY, .or_zero = true,
 	  .at_start = true, .doc = "How long nothing is delayed, and all is remembered, after a start with a store that knows nothing of the last "
 	  "such time: a new one, a restored one, one that stood still. 0: never." },
+	{ "history", "keep", OPTION_SECONDS, FIELD(history_keep_s), .initial = "400d", .values = "1d..3650d | 0", .least = DAY,
+	  .most = 3650 * DAY, .or_zero = true, .doc = "How long the counters of each hour are kept, for greylag report. 0: nothing is counted." },
 	{ "dns", "servers", OPTION_TEXT, FIELD(dns_servers), .initial = "", .values = "ADDRESS[:PORT] ...", .check = optioncheck_plain,
 	  .at_start = true, .doc = "Name servers for dnsbl, dnswl, rhsbl and spf; empty: the system's." },
 	{ "dns", "budget", OPTION_MILLISECONDS, FIELD(dns_budget_ms), .initial = "2s", .values = "50ms..30s", .least = 50, .most = 30000,
@@ -140,8 +146,9 @@ static const struct option options[] = {
 	  .check = optioncheck_block, .doc = "The action of block rules." },
 	{ "reply", "block-text", OPTION_TEXT, FIELD(reply_block_text), .initial = "5.7.1 Access denied", .values = "text",
 	  .check = optioncheck_text, .doc = "Text of block rules that have none of their own." },
-	{ "reply", "header", OPTION_BOOL, FIELD(reply_header), .initial = "yes", .values = "yes | no",
-	  .doc = "Whether mail that was delayed gets an X-Greylist header that says how long." },
+	{ "reply", "header", OPTION_WORD, FIELD(reply_header), .initial = "yes", .values = "yes | no | all", .words = headers,
+	  .doc = "Whether mail that was delayed gets an X-Greylist header that says how long. With all, mail that was not delayed "
+		 "gets one that says why, a line for each recipient." },
 	{ "hostname", NULL, OPTION_TEXT, FIELD(hostname), .initial = "", .values = "name", .check = optioncheck_plain,
 	  .doc = "This machine's name in the X-Greylist header; empty: the system's." },
 	{ "store", NULL, OPTION_STORE, FIELD(store_driver), .initial = "rocksdb /var/lib/greylag", .values = "rocksdb FOLDER | valkey WHERE | mariadb WHERE | memory | failing WHAT",
@@ -175,8 +182,12 @@ static const struct option options[] = {
 	  .at_start = true, .doc = "mariadb: whether a node of a Galera cluster, before it reads, waits until it has applied what the "
 	  "others wrote. A retry comes a minute later, a node is milliseconds behind." },
 	{ "store", "journal", OPTION_TEXT, FIELD(store_journal), .initial = "", .values = "PATH", .at_start = true,
-	  .doc = "valkey: a file for what could not be stored while the server was away, so that a restart does not lose it; "
+	  .doc = "valkey, mariadb: a file for what could not be stored while the server was away, so that a restart does not lose it; "
 	  "greylagd's user must be able to write to its folder. Empty: it is kept in memory." },
+	{ "store", "cache", OPTION_SECONDS, FIELD(store_cache_s), .initial = "0s", .values = "1s..5m | 0", .least = 1, .most = 300,
+	  .or_zero = true, .at_start = true, .doc = "valkey, mariadb: how long it is believed, without asking the server again, that a "
+	  "client proved itself and is not held. What another mail server did to it counts here so much later, what this one did "
+	  "at once. 0: not at all." },
 	{ "cap", "total", OPTION_NUMBER, FIELD(cap_total), .initial = "10000000", .values = "1000.. | 0", .least = 1000, .most = INT64_MAX,
 	  .at_start = true, .or_zero = true, .doc = "Most triplets that wait for their retry; above it the oldest that never came back go first. 0: no cap." },
 	{ "cap", "identity", OPTION_NUMBER, FIELD(cap_identity), .initial = "100000", .values = "100.. | 0", .least = 100, .most = INT64_MAX,

@@ -27,8 +27,9 @@ enum key_slot {
 	KEY_SLOT_TRIPLET,
 	KEY_SLOT_PAIR,		/* the recipient wrote to the sender */
 	KEY_SLOT_ANYBODY,	/* the recipient has just written to somebody */
+	KEY_SLOT_NETWORK,	/* the triplet by the client's network; no key where that is its identity */
 };
-#define KEY_SLOTS 5
+#define KEY_SLOTS 6
 
 static inline unsigned fact_stored(enum key_slot slot)
 {
@@ -78,7 +79,7 @@ struct facts {
 };
 
 #define DECISION_DELTAS 4
-#define DECISION_KEYS_MAX 6656		/* all keys of one request, at their longest */
+#define DECISION_KEYS_MAX 8832		/* all keys of one request, at their longest */
 
 struct decision_delta {
 	enum key_slot slot;

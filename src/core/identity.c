@@ -35,6 +35,19 @@ const char *identity_word(enum identity_mode kind)
 	return "?";
 }
 
+void identity_network(const struct policy *p, const struct request *r, struct identity *out)
+{
+	struct buf b = buf_on(out->text, sizeof out->text);
+
+	if (p->identity == IDENTITY_ADDRESS) {
+		identity_address(r, out);
+		return;
+	}
+	struct netprefix net = netaddr_network(&r->client, r->client.family == 4 ? p->ipv4_bits : p->ipv6_bits);
+	netprefix_add(&b, &net);
+	finish(out, IDENTITY_NETWORK, &b);
+}
+
 void identity_of(const struct policy *p, const struct request *r, struct span spf_org, struct identity *out)
 {
 	struct buf b = buf_on(out->text, sizeof out->text);
@@ -46,12 +59,7 @@ void identity_of(const struct policy *p, const struct request *r, struct span sp
 	} else if (named) {
 		buf_addlower(&b, r->client_org);
 		finish(out, IDENTITY_HOST, &b);
-	} else if (p->identity == IDENTITY_ADDRESS) {
-		identity_address(r, out);
 	} else {
-		unsigned bits = r->client.family == 4 ? p->ipv4_bits : p->ipv6_bits;
-		struct netprefix net = netaddr_network(&r->client, bits);
-		netprefix_add(&b, &net);
-		finish(out, IDENTITY_NETWORK, &b);
+		identity_network(p, r, out);
 	}
 }

@@ -24,6 +24,8 @@ static inline struct span identity_span(const struct identity *id)
 void identity_of(const struct policy *p, const struct request *r, struct span spf_org, struct identity *out);
 /* True for one that can be trusted as a whole: a named organisation. */
 bool identity_is_organisation(const struct identity *id);
+/* The client's network under this policy, or its address where that is the policy's. */
+void identity_network(const struct policy *p, const struct request *r, struct identity *out);
 /* "host", "network", "address" or "spf". */
 const char *identity_word(enum identity_mode kind);
 /* The exact address as an identity. */

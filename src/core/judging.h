@@ -13,6 +13,7 @@ struct judging {
 	int64_t now;
 	struct greylist times;		/* the policy's, or the matching rule's */
 	struct decision *decision;
+	struct fact_record adopted;	/* triplet.c: the network's record, as it goes on under the name */
 	unsigned need;
 };
 

@@ -5,7 +5,8 @@
  *   w SENDER RECIPIENT              a correspondent whom our RECIPIENT wrote to;
  *                                   sender * : whoever writes to RECIPIENT is expected
  *
- * Keys of kinds 'l' (core/listkey.h) and 'm' (engine/amnesty.h) are others' matter.
+ * Keys of kinds 'h' (core/historykey.h), 'l' (core/listkey.h) and 'm' (engine/amnesty.h) are
+ * others' matter.
  *
  * The parts are separated by one space; bytes up to 0x20, 0x7f and '%' within
  * a part are written as %XX, an empty part (null sender) as "<>". Of an

@@ -60,7 +60,8 @@ enum step outgoing_expected(struct judging *j)
 		set_pair(j, r->sender, r->recipient);
 	enum step s = judging_needs(j, FACT_AROUND);
 	if (s == STEP_ON)
-		s = judging_stored(j, fact_stored(KEY_SLOT_PAIR) | fact_stored(KEY_SLOT_ANYBODY) | fact_stored(KEY_SLOT_TRIPLET));
+		s = judging_stored(j, fact_stored(KEY_SLOT_PAIR) | fact_stored(KEY_SLOT_ANYBODY) |
+				   fact_stored(KEY_SLOT_TRIPLET) | fact_stored(KEY_SLOT_NETWORK));
 	if (s != STEP_ON)
 		return s;
 	if (is_live(j, KEY_SLOT_PAIR))

@@ -222,6 +222,16 @@ static bool hammers(const struct judging *j)
 	return p->hammering_attempts && j->facts->around.attempts > p->hammering_attempts;
 }
 
+/* A series of patches looks as retries do: one mail after the other between two people.
+ * Who has a name of his own is believed to send such. */
+static bool is_hasty(const struct judging *j)
+{
+	const struct penalties *p = &j->policy->penalties;
+
+	return p->hasty_attempts && j->facts->around.attempts_minute > p->hasty_attempts
+	       && !identity_is_organisation(&j->decision->identity);
+}
+
 static enum step begin_hold(struct judging *j, enum hold cause, enum verdict v, enum reason reason, int64_t hold_s)
 {
 	int64_t held_s = hold(j, cause, hold_s);
@@ -268,7 +278,7 @@ enum step standing_penalties(struct judging *j)
 		s = begin_hold(j, HOLD_UNWELCOME, VERDICT_DEFER, REASON_UNWELCOME, p->unwelcome_hold_s);
 	else if (a->hopping_until > j->now)
 		s = begin_hold(j, HOLD_HOPPING, VERDICT_DEFER, REASON_HOPPING, p->hopping_hold_s);
-	else if (p->hasty_attempts && a->attempts_minute > p->hasty_attempts)
+	else if (is_hasty(j))
 		s = begin_hold(j, HOLD_HASTY, VERDICT_DEFER, REASON_HASTY, p->hasty_hold_s);
 	return s;
 }

@@ -34,7 +34,8 @@ static const struct {
 	{ "status", control_status }, { "config", control_config }, { "reload", control_reload },
 	{ "version", control_version }, { "why", control_why }, { "show", control_show },
 	{ "forget", control_forget }, { "backup", control_backup }, { "learn", control_learn },
-	{ "lists", control_lists },
+	{ "lists", control_lists }, { "history", control_history }, { "recent", control_recent },
+	{ "import", control_import }, { "export", control_export },
 	{ "list_add", control_list_add }, { "list_remove", control_list_remove },
 };
 

@@ -18,6 +18,10 @@ control_fn control_list_add, control_list_remove;				/* control_lists.c */
 control_fn control_lists;							/* control_listing.c */
 control_fn control_backup;							/* control_backup.c */
 control_fn control_learn;							/* control_learn.c */
+control_fn control_history, control_recent;					/* control_history.c */
+#define CONTROL_IMPORT_MAX 500	/* rows of one command */
+control_fn control_import;							/* control_import.c */
+control_fn control_export;							/* control_export.c */
 
 struct server *control_server(const struct control_conn *c);
 

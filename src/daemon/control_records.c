@@ -8,6 +8,7 @@ struct job {
 	struct control_conn *conn;
 	struct recordfilter filter;
 	bool forget, dry_run;
+	int64_t since;			/* show: only what was seen since then */
 	uint64_t matched;
 };
 
@@ -81,7 +82,7 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	struct job *j = job_of(s);
 	struct key_parts parts;
 
-	if (!key_split(key, &parts) || !recordfilter_matches(&j->filter, &parts))
+	if (r->last_seen < j->since || !key_split(key, &parts) || !recordfilter_matches(&j->filter, &parts))
 		return false;
 	j->matched++;
 	if (j->forget && !j->dry_run)
@@ -109,6 +110,8 @@ static void start(struct control_conn *c, const json_t *arguments, bool forget)
 	j->scan = (struct recordscan){ .store = control_server(c)->store, .row = take_row, .next = next_page, .done = end };
 	j->conn = c;
 	j->forget = forget;
+	if (!forget)
+		j->since = json_integer_value(json_object_get(arguments, "since"));
 	j->dry_run = json_is_true(json_object_get(arguments, "dry_run"));
 	if (recordfilter_parse(&j->filter, field ? field : "", pattern ? pattern : "", &why) != 0)
 		end(&j->scan, buf_str(&why));

@@ -27,7 +27,7 @@ static json_t *evidence_of(const char *what, struct span key, const struct fact_
 
 static json_t *evidence(const struct inquiry *q)
 {
-	static const char *const slots[KEY_SLOTS] = { "identity", "address", "triplet", "correspondent", "expected" };
+	static const char *const slots[KEY_SLOTS] = { "identity", "address", "triplet", "correspondent", "expected", "network" };
 	const struct decision *d = &q->decision;
 	json_t *rows = json_array();
 

@@ -81,7 +81,11 @@ static bool is_full(const struct job *j)
 static bool take_row(struct recordscan *s, struct span key, const struct record *r)
 {
 	struct job *j = job_of(s);
+	struct key_parts parts;
 
+	/* Living lists, the history and marks are no data of greylistd's. */
+	if (!key_split(key, &parts))
+		return false;
 	if (is_full(j) || !(j->lists & (record_pending(r) ? GREYLISTD_GREY : GREYLISTD_WHITE)))
 		return false;
 	if (!j->clear)

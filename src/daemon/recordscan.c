@@ -87,5 +87,6 @@ void recordscan_start(struct recordscan *s)
 	s->scan = (struct store_scan){ .prefix = s->prefix, .from = buf_on(s->from, sizeof s->from), .limit = RECORDSCAN_PAGE,
 				       .records = s->records, .keys = buf_heap(RECORDSCAN_PAGE * (KEY_MAX + 1)),
 				       .done = on_page, .arg = s };
+	buf_addspan(&s->scan.from, s->after);
 	recordscan_resume(s);
 }

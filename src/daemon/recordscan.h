@@ -14,6 +14,7 @@ enum recordscan_next { RECORDSCAN_GO, RECORDSCAN_STOP, RECORDSCAN_WAIT };
 struct recordscan {
 	struct store *store;
 	struct span prefix;		/* only keys that start so; empty: all */
+	struct span after;		/* only keys greater than this; empty: all */
 	/* Called for each record; true: it is to be forgotten. */
 	bool (*row)(struct recordscan *s, struct span key, const struct record *r);
 	/* Called before each page. After RECORDSCAN_WAIT the job calls recordscan_resume. */

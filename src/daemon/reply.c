@@ -81,11 +81,23 @@ static void add_reject(struct buf *out, const struct inquiry *q)
 	add_action(out, q, own_code(d, VERDICT_REJECT, s->reply_block), NULL, own ? own : s->reply_block_text);
 }
 
-/* PREPEND is no answer at end of message (SMTPD_POLICY_README). */
+/* Passes on which nothing is decided yet, or that are no mail, get no header. */
+static bool is_judged(enum reason r)
+{
+	return r != REASON_STAGE && r != REASON_NULL_SENDER && r != REASON_NO_RECIPIENT && r != REASON_DELIVERED &&
+	       r != REASON_ABORTED && r != REASON_DISTRUSTED && r != REASON_LEARNED;
+}
+
+/* PREPEND is no answer at end of message (SMTPD_POLICY_README). An earlier recipient's
+ * header stands for those that follow it. */
 static bool wants_header(const struct inquiry *q)
 {
-	return q->decision.reason == REASON_RETRIED && q->request.stage != STAGE_END_OF_MESSAGE &&
-	       inquiry_config(q)->settings.reply_header;
+	const struct settings *s = &inquiry_config(q)->settings;
+	enum reason r = q->decision.reason;
+
+	if (q->request.stage == STAGE_END_OF_MESSAGE || s->reply_header == REPLY_HEADER_NO)
+		return false;
+	return r == REASON_RETRIED || (s->reply_header == REPLY_HEADER_ALL && is_judged(r) && r != REASON_TRANSACTION);
 }
 
 static void add_header(struct buf *out, const struct inquiry *q, const char *hostname)
@@ -96,9 +108,17 @@ static void add_header(struct buf *out, const struct inquiry *q, const char *hos
 
 	if (!localtime_r(&now, &tm) || !strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S %z", &tm))
 		date[0] = '\0';
-	buf_adds(out, "PREPEND X-Greylist: delayed ");
-	buf_addi(out, q->decision.delayed_s);
-	buf_adds(out, " seconds by greylag-" GREYLAG_VERSION " at ");
+	buf_adds(out, "PREPEND X-Greylist: ");
+	if (q->decision.reason == REASON_RETRIED) {
+		buf_adds(out, "delayed ");
+		buf_addi(out, q->decision.delayed_s);
+		buf_adds(out, " seconds");
+	} else {
+		buf_adds(out, "not delayed (");
+		buf_adds(out, reason_word(q->decision.reason));
+		buf_addc(out, ')');
+	}
+	buf_adds(out, " by greylag-" GREYLAG_VERSION " at ");
 	buf_adds(out, hostname);
 	buf_adds(out, "; ");
 	buf_adds(out, date);

@@ -39,15 +39,6 @@ static int set_requestlog(struct server *s, const struct settings *set, struct b
 	return s->requestlog ? 0 : -1;
 }
 
-static void report(const struct inquiry *q, const struct config *config, void *arg)
-{
-	struct server *s = arg;
-
-	verdictlog_report(q, config, NULL);
-	if (s->requestlog)
-		requestlog_add(s->requestlog, q);
-}
-
 /* --- Findings of a configuration ---------------------------------------------------- */
 
 static void on_finding(struct diag *d, enum diag_severity severity, const char *file,
@@ -221,6 +212,16 @@ static void flush_log(void *arg)
 	log_flush();
 }
 
+static void on_verdict(const struct inquiry *q, const struct config *config, void *arg)
+{
+	struct server *s = arg;
+
+	recent_add(&s->recent, q);
+	verdictlog_report(q, config, NULL);
+	if (s->requestlog)
+		requestlog_add(s->requestlog, q);
+}
+
 /* --- Start and stop ----------------------------------------------------------------------- */
 
 static struct store *open_store(struct server *s, const struct settings *settings, struct buf *why)
@@ -236,7 +237,7 @@ static struct store *open_store(struct server *s, const struct settings *setting
 		.password_file = settings->store_password_file, .prefix = settings->store_prefix,
 		.database = settings->store_database, .tls_ca = settings->store_tls_ca,
 		.workers = (unsigned)settings->store_workers, .consistent_reads = settings->store_consistent_reads,
-		.journal = settings->store_journal,
+		.journal = settings->store_journal, .cache_s = (unsigned)settings->store_cache_s,
 	};
 	return store_open(&options, why);
 }
@@ -258,7 +259,7 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	set_hostname(s, &config->settings);
 	const struct engine_options options = {
 		.loop = s->loop, .clock = s->clock, .names = s->names, .store = s->store,
-		.living = s->living, .config = config, .report = report, .report_arg = s,
+		.living = s->living, .config = config, .report = on_verdict, .report_arg = s,
 	};
 	s->engine = engine_new(&options, why);
 	if (!s->engine || watch_signals(s, why) != 0)
@@ -313,6 +314,8 @@ bool server_stop(struct server *s)
 	}
 	conn_close_all(s);
 	greylistdconn_close_all(s);
+	if (s->engine)
+		engine_stop(s->engine);
 	bool ended = store_close(&s->store);
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);

@@ -4,6 +4,7 @@
 #define GREYLAG_DAEMON_SERVER_H
 
 #include "base/loop.h"
+#include "daemon/recent.h"
 #include "engine/engine.h"
 #include "engine/livingdomains.h"
 #include "engine/livinglists.h"
@@ -56,6 +57,7 @@ struct server {
 	uint64_t last_mono_ns;
 	int64_t distrust_until_s;	/* monotonic: no expiry before */
 	struct server_counters counters;
+	struct recent recent;
 	bool stopping;
 };
 

@@ -105,6 +105,7 @@ static void write_question(struct session *s, const char *stage, struct span rec
 	question_add(b, "server_address", buf_span(&s->server));
 	question_add(b, "server_port", buf_span(&s->server_port));
 	question_add(b, "helo_name", buf_span(&s->helo));
+	question_tell(b, "encryption_protocol", buf_span(&s->tls));
 	question_address(b, "sender", buf_span(&s->sender));
 	if (recipient.n)
 		question_address(b, "recipient", recipient);
@@ -224,7 +225,7 @@ static void on_report(struct door *d, const struct osmtpd_line *line)
 static void on_ready(struct door *d)
 {
 	static const char *const rows[] = {
-		"report|smtp-in|link-connect", "report|smtp-in|link-identify", "report|smtp-in|link-auth",
+		"report|smtp-in|link-connect", "report|smtp-in|link-identify", "report|smtp-in|link-tls", "report|smtp-in|link-auth",
 		"report|smtp-in|link-disconnect", "report|smtp-in|tx-begin", "report|smtp-in|tx-mail",
 		"report|smtp-in|tx-reset", "report|smtp-in|tx-rollback", "report|smtp-in|tx-commit",
 		"filter|smtp-in|rcpt-to", "filter|smtp-in|data", "filter|smtp-in|data-line", "ready",
@@ -249,6 +250,7 @@ static void on_line(void *arg, struct span text)
 	case OSMTPD_READY: on_ready(d); break;
 	case OSMTPD_CONNECT: on_connect(d, &line); break;
 	case OSMTPD_IDENTIFY:
+	case OSMTPD_TLS:
 	case OSMTPD_AUTH:
 	case OSMTPD_BEGIN:
 	case OSMTPD_MAIL:

@@ -11,8 +11,8 @@ static const struct {
 	const char *macros;
 } wanted[] = {
 	{ 0, "j _ {daemon_name} {if_addr} {daemon_addr} {daemon_port} {client_name} {client_ptr} {client_resolve} {greylist}" },
-	{ 1, "{verify} {cert_subject}" },
-	{ 2, "i {auth_type} {auth_authen} {mail_mailer} {mail_host} {mail_addr} {verify} {cert_subject} {greylist}" },
+	{ 1, "{tls_version} {verify} {cert_subject}" },
+	{ 2, "i {auth_type} {auth_authen} {mail_mailer} {mail_host} {mail_addr} {tls_version} {verify} {cert_subject} {greylist}" },
 	{ 3, "i {rcpt_mailer} {rcpt_host} {rcpt_addr} {greylist}" },
 	{ 4, "i" },
 	{ 5, "i" },

@@ -17,7 +17,7 @@ enum life { OF_SESSION, OF_MESSAGE, OF_RECIPIENT };
 
 enum macro {
 	MACRO_CLIENT_NAME, MACRO_CLIENT_PTR, MACRO_CLIENT_RESOLVE, MACRO_UNDERSCORE, MACRO_IF_ADDR, MACRO_DAEMON_ADDR,
-	MACRO_DAEMON_PORT, MACRO_VERIFY, MACRO_CERT_SUBJECT, MACRO_AUTH_TYPE, MACRO_AUTH_AUTHEN, MACRO_MAIL_MAILER,
+	MACRO_DAEMON_PORT, MACRO_TLS_VERSION, MACRO_VERIFY, MACRO_CERT_SUBJECT, MACRO_AUTH_TYPE, MACRO_AUTH_AUTHEN, MACRO_MAIL_MAILER,
 	MACRO_RCPT_MAILER, MACRO_QUEUE_ID, MACRO_GREYLIST, MACROS
 };
 
@@ -34,6 +34,7 @@ static const struct {
 	[MACRO_IF_ADDR] = { SPAN("if_addr"), OF_SESSION, false },
 	[MACRO_DAEMON_ADDR] = { SPAN("daemon_addr"), OF_SESSION, false },
 	[MACRO_DAEMON_PORT] = { SPAN("daemon_port"), OF_SESSION, false },
+	[MACRO_TLS_VERSION] = { SPAN("tls_version"), OF_SESSION, false },
 	[MACRO_VERIFY] = { SPAN("verify"), OF_SESSION, false },
 	[MACRO_CERT_SUBJECT] = { SPAN("cert_subject"), OF_SESSION, false },
 	[MACRO_AUTH_TYPE] = { SPAN("auth_type"), OF_MESSAGE, false },
@@ -188,6 +189,9 @@ static void add_client(struct milter_session *s, struct buf *b)
 	question_add(b, "helo_name", value_of(&s->helo));
 	question_add(b, "sasl_method", macro(s, MACRO_AUTH_TYPE));
 	question_add(b, "sasl_username", macro(s, MACRO_AUTH_AUTHEN));
+	/* An MTA that takes our list of macros sends this one whenever there is TLS. */
+	if (s->macros[MACRO_TLS_VERSION].sent || s->chosen.actions & MILTER_SETS_MACROS)
+		question_tell(b, "encryption_protocol", macro(s, MACRO_TLS_VERSION));
 	if (span_eq(macro(s, MACRO_VERIFY), ok))
 		question_add(b, "ccert_subject", macro(s, MACRO_CERT_SUBJECT));
 }

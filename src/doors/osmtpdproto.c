@@ -83,6 +83,13 @@ static void parse_auth(struct span rest, struct osmtpd_line *out)
 	out->value = rest;
 }
 
+/* "TLSv1.3:TLS_AES_256_GCM_SHA384:256", as in smtpd's log. */
+static void parse_tls(struct span rest, struct osmtpd_line *out)
+{
+	out->kind = OSMTPD_TLS;
+	out->value = span_head(rest, span_find(rest, ':'));
+}
+
 static void parse_mail(struct span rest, struct osmtpd_line *out)
 {
 	out->kind = OSMTPD_MAIL;
@@ -118,7 +125,7 @@ static void parse_report(struct span event, struct span rest, struct osmtpd_line
 		void (*parse)(struct span rest, struct osmtpd_line *out);
 	} events[] = {
 		{ "link-connect", parse_connect }, { "link-identify", parse_identify }, { "link-auth", parse_auth },
-		{ "tx-begin", parse_begin }, { "tx-mail", parse_mail }, { "tx-reset", parse_end },
+		{ "link-tls", parse_tls }, { "tx-begin", parse_begin }, { "tx-mail", parse_mail }, { "tx-reset", parse_end },
 		{ "tx-rollback", parse_end }, { "tx-commit", parse_end }, { "link-disconnect", parse_disconnect },
 	};
 

@@ -15,6 +15,7 @@ enum osmtpd_kind {
 	OSMTPD_READY,			/* the configuration is told: register now */
 	OSMTPD_CONNECT,			/* name, confirmed, client, server */
 	OSMTPD_IDENTIFY,		/* value: the argument of HELO */
+	OSMTPD_TLS,			/* value: the protocol's version */
 	OSMTPD_AUTH,			/* value: the user; ok */
 	OSMTPD_BEGIN,			/* message */
 	OSMTPD_MAIL,			/* message, ok, value: the sender */

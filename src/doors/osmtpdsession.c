@@ -24,6 +24,7 @@ static void texts_init(struct session *s)
 	TEXT(server);
 	TEXT(server_port);
 	TEXT(helo);
+	TEXT(tls);
 	TEXT(message);
 	TEXT(sender);
 	TEXT(header);
@@ -109,6 +110,7 @@ void session_note(struct sessions *t, struct session *s, const struct osmtpd_lin
 	switch (line->kind) {
 	case OSMTPD_CONNECT: note_client(s, line); break;
 	case OSMTPD_IDENTIFY: set(&s->helo, line->value); break;
+	case OSMTPD_TLS: set(&s->tls, line->value); break;
 	case OSMTPD_AUTH: s->authenticated = s->authenticated || line->ok; break;
 	case OSMTPD_BEGIN:
 	case OSMTPD_END: end_transaction(t, s); break;

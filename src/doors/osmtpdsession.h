@@ -18,7 +18,7 @@ struct session {
 	void *owner;
 
 	struct buf id;
-	struct buf name, client, server, server_port, helo;
+	struct buf name, client, server, server_port, helo, tls;
 	bool confirmed;				/* name is the client's in both directions */
 	bool authenticated;
 
@@ -32,7 +32,7 @@ struct session {
 	struct pool_ask ask;
 
 	struct {
-		char id[OSMTPD_ID_MAX + 1], name[256], client[64], server[64], server_port[8], helo[256];
+		char id[OSMTPD_ID_MAX + 1], name[256], client[64], server[64], server_port[8], helo[256], tls[33];
 		char message[OSMTPD_ID_MAX + 1], sender[1100], header[500], token[OSMTPD_ID_MAX + 1];
 	} storage;
 };

@@ -20,6 +20,8 @@ void tcpenv_add(struct buf *question, bool confirmed)
 	question_add(question, "reverse_client_name", tcpenv("TCPREMOTEHOST"));
 	if (confirmed)
 		question_add(question, "client_name", tcpenv("TCPREMOTEHOST"));
+	/* UCSPI-SSL: set where the server in front deciphers. */
+	question_add(question, "encryption_protocol", tcpenv("SSL_PROTOCOL"));
 	question_add(question, "server_address", tcpenv("TCPLOCALIP"));
 	question_add(question, "server_port", tcpenv("TCPLOCALPORT"));
 }

@@ -42,6 +42,7 @@ void engine_swap(struct engine *engine, struct config *config)
 	engine->snapshot = s;
 	if (!engine->options.offline)
 		lookups_use(engine->lookups, config->rules);
+	history_keep(engine->history, config->settings.history_keep_s);
 }
 
 /* --- Ending ------------------------------------------------------------------- */
@@ -64,6 +65,7 @@ static void end(struct inquiry *q)
 	q->answered = true;
 	if (!q->dry) {
 		metrics_count(&e->metrics, &q->decision, clock_mono(&clock_system) - q->started_ns);
+		history_count(e->history, q->now, &q->decision);
 		if (e->options.report)
 			e->options.report(q, inquiry_config(q), e->options.report_arg);
 	}
@@ -242,6 +244,7 @@ static void free_parts(struct engine *e)
 {
 	lookups_free(&e->lookups);
 	amnesty_free(&e->amnesty);
+	history_free(&e->history);
 	country_free(&e->country);
 	transactions_free(&e->transactions);
 	clientcache_free(&e->clients);
@@ -258,7 +261,8 @@ static bool make_parts(struct engine *e, struct buf *why)
 	e->rates = rates_new();
 	e->hopping = hopping_new();
 	e->forwarders = forwarders_new();
-	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->forwarders) {
+	e->history = history_new(e->options.loop, e->options.clock, e->options.store);
+	if (!e->transactions || !e->clients || !e->rates || !e->hopping || !e->forwarders || !e->history) {
 		buf_fail(why, "out of memory");
 		return false;
 	}
@@ -288,6 +292,7 @@ static bool begin(struct engine *e, struct buf *why)
 	}
 	if (!e->options.offline)
 		lookups_use(e->lookups, config->rules);
+	history_keep(e->history, config->settings.history_keep_s);
 	waiting_init(e);
 	return true;
 }
@@ -313,6 +318,11 @@ struct engine *engine_new(const struct engine_options *options, struct buf *why)
 	snapshot_drop(&e->snapshot);
 	free_parts(e);
 	return NULL;
+}
+
+void engine_stop(struct engine *engine)
+{
+	history_stop(engine->history);
 }
 
 void engine_free(struct engine **engine)
@@ -351,6 +361,11 @@ unsigned engine_in_flight(const struct engine *engine)
 int64_t engine_amnesty_until(const struct engine *engine)
 {
 	return amnesty_until(engine->amnesty);
+}
+
+struct history *engine_history(const struct engine *engine)
+{
+	return engine->history;
 }
 
 const struct forwarders *engine_forwarders(const struct engine *engine)

@@ -12,6 +12,7 @@
 #include "core/decide.h"
 #include "engine/livinglists.h"
 #include "engine/forwarders.h"
+#include "engine/history.h"
 #include "engine/lookups.h"
 #include "engine/metrics.h"
 #include "names/names.h"
@@ -73,6 +74,8 @@ struct engine_options {
 };
 
 struct engine *engine_new(const struct engine_options *options, struct buf *why);
+/* Hands what was only counted in memory to the store, which is to be closed next. */
+void engine_stop(struct engine *engine);
 /* Inquiries that still wait are answered as store-failure. The store must be closed before. */
 void engine_free(struct engine **engine);
 
@@ -97,6 +100,7 @@ void engine_swap(struct engine *engine, struct config *config);
 
 const struct metrics *engine_metrics(const struct engine *engine);
 struct store *engine_store(const struct engine *engine);
+struct history *engine_history(const struct engine *engine);
 const struct forwarders *engine_forwarders(const struct engine *engine);
 const struct lookups *engine_lookups(const struct engine *engine);
 /* Until when nothing is delayed because the store is too young (engine/amnesty.h); 0: it is not. */

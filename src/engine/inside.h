@@ -7,6 +7,7 @@
 #include "engine/country.h"
 #include "engine/engine.h"
 #include "engine/forwarders.h"
+#include "engine/history.h"
 #include "engine/hopping.h"
 #include "engine/rates.h"
 #include "engine/transaction.h"
@@ -27,6 +28,7 @@ struct engine {
 	struct forwarders *forwarders;
 	struct lookups *lookups;
 	struct amnesty *amnesty;
+	struct history *history;
 	struct country *country;	/* NULL: no database is configured */
 	struct inquiry *looking;	/* waiting for look-ups, linked by earlier and later */
 	struct metrics metrics;

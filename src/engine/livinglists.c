@@ -79,8 +79,12 @@ static void end_pass(struct livinglists *l)
 	if ((!l->loaded && livingindex_count(l->index)) || l->failing)
 		log_msg(LOG_LEVEL_NOTICE, "lists: %zu entries read", livingindex_count(l->index));
 	l->loaded = true;
-	l->stale = l->failing = false;
+	l->failing = false;
+	l->stale = l->again;
 	rest(l);
+	if (l->again)
+		loop_timer_set(&l->step, 0);
+	l->again = false;
 }
 
 static void page_read(struct store_scan *op, enum store_status status)
@@ -214,6 +218,14 @@ void livinglists_free(struct livinglists **lists)
 	free(l->records);
 	free(l);
 	*lists = NULL;
+}
+
+void livinglists_reread(struct livinglists *l)
+{
+	l->stale = true;
+	l->again = l->scanning;
+	if (!l->scanning)
+		loop_timer_set(&l->step, 0);
 }
 
 bool livinglists_loaded(const struct livinglists *l)

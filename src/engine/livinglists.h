@@ -37,6 +37,9 @@ bool livinglists_empty(const struct livinglists *l, struct span list);
 bool livinglists_has(const struct livinglists *l, struct span list, const struct request *r,
 		     struct living_hit *hit);
 
+/* All entries are read again: some were written past this module. */
+void livinglists_reread(struct livinglists *l);
+
 /* livingindex_until, livingindex_walk. */
 int64_t livinglists_until(const struct livinglists *l, struct span list, enum list_kind kind, struct span value);
 bool livinglists_walk(const struct livinglists *l, enum list_kind kind, size_t *at, size_t most, livingindex_fn *fn,

@@ -12,6 +12,7 @@ struct livinglists {
 	bool shared;			/* others change the store too */
 	bool loaded;
 	bool stale;			/* a pass failed: another is due */
+	bool again;			/* what was read may have changed meanwhile: so is it then */
 	bool failing;			/* said so already */
 	uint64_t changes;		/* the counter's value that the index is up to; own changes included */
 	struct loop_timer step;		/* the next look at the counter, or the next page */

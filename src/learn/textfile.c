@@ -87,6 +87,15 @@ int textfile_line(struct textfile *f, struct span *line, struct buf *why)
 	return 1;
 }
 
+int textfile_part(struct textfile *f, struct span *part, struct buf *why)
+{
+	int more = f->at < f->n ? 1 : f->ended ? 0 : fill(f, why);
+
+	*part = span_make(f->chunk + f->at, more > 0 ? f->n - f->at : 0);
+	f->at = f->n;
+	return more;
+}
+
 uint64_t textfile_offset(const struct textfile *f)
 {
 	z_off_t at = gzoffset(f->gz);

@@ -15,6 +15,9 @@ void textfile_close(struct textfile **f);
  * end; -1 with why, after which there are no more lines: a gzip file was cut short or
  * is damaged, or could not be read. A last line without LF is a line. */
 int textfile_line(struct textfile *f, struct span *line, struct buf *why);
+/* The next bytes as they stand, for who looks for no lines; valid until the next call.
+ * 1, 0 or -1 as above. */
+int textfile_part(struct textfile *f, struct span *part, struct buf *why);
 /* Bytes of the file that have been read, compressed as they are. */
 uint64_t textfile_offset(const struct textfile *f);
 /* Size of the file in bytes; 0 when it is none. */

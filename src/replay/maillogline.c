@@ -1,67 +1,25 @@
-#include "replay/maillogline_inside.h"
+#include "replay/maillogline.h"
 
 #include <stddef.h>
 
-struct maillogline *maillogline_new(int64_t now)
-{
-	struct maillogline *m = calloc(1, sizeof *m);
+#include "learn/greylog.h"
+#include "learn/logline.h"
+#include "requestlog/entrycopy.h"
 
-	if (m)
-		logclock_init(&m->clock, now);
-	return m;
-}
+#define WAITING 256		/* requests of one line; what is beyond is lost */
 
-void maillogline_free(struct maillogline **m)
-{
-	free(*m);
-	*m = NULL;
-}
-
-/* --- Messages in a queue -------------------------------------------------------------------- */
-
-static struct queued *place(struct maillogline *m, struct span id)
-{
-	return &m->queued[span_hash(id, 0) % QUEUED];
-}
-
-struct queued *queued_open(struct maillogline *m, struct span id)
-{
-	struct queued *q = place(m, id);
-
-	if (id.n == 0 || id.n >= sizeof q->id)
-		return NULL;
-	queued_set(q->id, sizeof q->id, id);
-	q->client[0] = q->name[0] = q->sender[0] = q->refused[0] = '\0';
-	q->sender_known = q->ours = false;
-	return q;
-}
-
-struct queued *queued_find(struct maillogline *m, struct span id)
-{
-	struct queued *q = place(m, id);
-
-	return id.n && span_eq(id, span_of(q->id)) ? q : NULL;
-}
-
-void queued_set(char *out, size_t size, struct span s)
-{
-	struct buf b = buf_on(out, size);
-
-	out[0] = '\0';
-	buf_addspan(&b, s);
-}
-
-void queued_set_peer(struct queued *q, const struct peer *p)
-{
-	struct buf b = BUF_ON(q->client);
-
-	netaddr_add(&b, &p->client);
-	queued_set(q->name, sizeof q->name, p->name);
-}
+struct maillogline {
+	struct logclock clock;
+	struct greylog *greylog;
+	bool verdicts;			/* the log has verdict lines of greylagd */
+	unsigned first, count;		/* of those that were read and not taken */
+	struct entry_copy *waiting[WAITING];
+	struct entry scratch;
+};
 
 /* --- Building a request ------------------------------------------------------------------- */
 
-void logged_begin(struct entry *e, int64_t at, enum verdict verdict)
+static void begin(struct entry *e, int64_t at, enum verdict verdict)
 {
 	memset(e, 0, offsetof(struct entry, bytes));
 	e->at = at;
@@ -74,7 +32,8 @@ static int hex(char c)
 	return ascii_digit(c) ? c - '0' : ascii_lower(c) - 'a' + 10;
 }
 
-void logged_put(struct entry *e, struct span *field, struct span value, size_t most)
+/* With \xHH undone, as buf_addsafe makes it. */
+static void put(struct entry *e, struct span *field, struct span value, size_t most)
 {
 	size_t from = e->used;
 
@@ -89,7 +48,7 @@ void logged_put(struct entry *e, struct span *field, struct span value, size_t m
 	*field = span_make(e->bytes + from, e->used - from);
 }
 
-int logged_end(struct entry *e, struct buf *why)
+static int end(struct entry *e, struct buf *why)
 {
 	struct request *r = &e->request;
 
@@ -99,20 +58,10 @@ int logged_end(struct entry *e, struct buf *why)
 	return netaddr_parse(r->client_text, &r->client) ? 1 : buf_fail(why, "a request without a client");
 }
 
-int logged_queued(struct entry *e, const struct logline *l, const struct queued *q, enum verdict verdict, struct span recipient,
-		  struct buf *why)
-{
-	logged_begin(e, l->at, verdict);
-	logged_put(e, &e->request.client_text, span_of(q->client), REQUEST_WORD_MAX);
-	logged_put(e, &e->request.client_name, span_of(q->name), REQUEST_NAME_MAX);
-	logged_put(e, &e->request.sender, span_of(q->sender), REQUEST_ADDRESS_MAX);
-	logged_put(e, &e->request.recipient, recipient, REQUEST_ADDRESS_MAX);
-	return logged_end(e, why);
-}
+/* --- Verdict lines of greylagd ------------------------------------------------------------------- */
 
-/* --- key=value lines: greylagd, postgrey ------------------------------------------------------ */
-
-bool logged_value(struct span text, const char *key, const char *stop, struct span *out)
+/* What stands between `key` and the next `stop`, or the end. */
+static bool value_of(struct span text, const char *key, const char *stop, struct span *out)
 {
 	struct span after;
 
@@ -127,14 +76,14 @@ static void put_value(struct entry *e, struct span *field, struct span text, con
 {
 	struct span value;
 
-	if (!logged_value(text, key, stop, &value))
+	if (!value_of(text, key, stop, &value))
 		return;
 	/* What has blanks stands in quotes. */
 	if (value.n && value.p[0] == '"') {
 		value = span_make(value.p + 1, (size_t)(text.p + text.n - value.p) - 1);
 		value = span_head(value, span_find(value, '"'));
 	}
-	logged_put(e, field, value, most);
+	put(e, field, value, most);
 }
 
 static bool verdict_of(struct span word, enum verdict *out)
@@ -160,7 +109,7 @@ static void put_stage(struct entry *e, struct span text)
 {
 	struct span word;
 
-	if (!logged_value(text, " stage=", " ", &word))
+	if (!value_of(text, " stage=", " ", &word))
 		return;
 	while (e->request.stage < STAGE_OTHER && !span_eq(word, span_of(stage_word(e->request.stage))))
 		e->request.stage++;
@@ -175,10 +124,10 @@ static int from_greylagd(struct maillogline *m, const struct logline *l, struct 
 	if (!span_starts(text, span_of("verdict=")))
 		return 0;
 	m->verdicts = true;
-	if (!logged_value(text, "verdict=", " ", &word) || !verdict_of(word, &verdict))
+	if (!value_of(text, "verdict=", " ", &word) || !verdict_of(word, &verdict))
 		return buf_fail(why, "an unknown verdict");
-	logged_begin(e, l->at, verdict);
-	if (logged_value(text, " reason=", " ", &word))
+	begin(e, l->at, verdict);
+	if (value_of(text, " reason=", " ", &word))
 		e->reason = reason_of(word);
 	struct request *r = &e->request;
 	put_value(e, &r->client_text, text, " client=", " ", REQUEST_WORD_MAX);
@@ -189,103 +138,63 @@ static int from_greylagd(struct maillogline *m, const struct logline *l, struct 
 	if (peer_after_last(text, " to=<", &last))
 		put_value(e, &r->recipient, last, "", ">", REQUEST_ADDRESS_MAX);
 	put_stage(e, text);
-	return logged_end(e, why);
+	return end(e, why);
 }
 
-/* "action=greylist, reason=new, client_name=n, client_address=a, sender=s, recipient=r" (postgrey 1.37). */
-static int from_postgrey(const struct logline *l, struct entry *e, struct buf *why)
-{
-	struct span action;
+/* --- Other greylistings, and mail servers ----------------------------------------------------------- */
 
-	if (!logged_value(l->text, "action=", ",", &action))
-		return 0;
-	logged_begin(e, l->at, span_eq(action, span_of("pass")) ? VERDICT_PASS : VERDICT_DEFER);
-	struct request *r = &e->request;
-	put_value(e, &r->client_text, l->text, " client_address=", ",", REQUEST_WORD_MAX);
-	put_value(e, &r->client_name, l->text, " client_name=", ",", REQUEST_NAME_MAX);
-	put_value(e, &r->sender, l->text, " sender=", ", recipient=", REQUEST_ADDRESS_MAX);
-	put_value(e, &r->recipient, l->text, ", recipient=", ",", REQUEST_ADDRESS_MAX);
-	if (!r->sender.p)
-		r->sender = span_make("", 0);
-	return logged_end(e, why);
+static void on_event(void *arg, const struct greylog_event *event)
+{
+	struct maillogline *m = arg;
+	struct entry *e = &m->scratch;
+	char address[NETADDR_TEXT], text[100];
+	struct buf client = BUF_ON(address), why = BUF_ON(text);
+
+	if (m->verdicts || m->count == WAITING || event->recipient.n == 0)
+		return;
+	begin(e, event->at, event->deferred ? VERDICT_DEFER : VERDICT_PASS);
+	netaddr_add(&client, &event->peer.client);
+	put(e, &e->request.client_text, buf_span(&client), REQUEST_WORD_MAX);
+	put(e, &e->request.client_name, event->peer.name, REQUEST_NAME_MAX);
+	put(e, &e->request.sender, event->sender, REQUEST_ADDRESS_MAX);
+	put(e, &e->request.recipient, event->recipient, REQUEST_ADDRESS_MAX);
+	if (end(e, &why) == 1 && (m->waiting[(m->first + m->count) % WAITING] = entry_copy(e)) != NULL)
+		m->count++;
 }
 
-/* --- Postfix ------------------------------------------------------------------------------------ */
-
-void logged_put_peer(struct entry *e, const struct peer *p)
+struct maillogline *maillogline_new(int64_t now)
 {
-	char text[NETADDR_TEXT];
-	struct buf address = BUF_ON(text);
+	struct maillogline *m = calloc(1, sizeof *m);
 
-	netaddr_add(&address, &p->client);
-	logged_put(e, &e->request.client_text, buf_span(&address), REQUEST_WORD_MAX);
-	logged_put(e, &e->request.client_name, p->name, REQUEST_NAME_MAX);
+	if (!m)
+		return NULL;
+	logclock_init(&m->clock, now);
+	m->greylog = greylog_new(now, on_event, m);
+	if (!m->greylog)
+		maillogline_free(&m);
+	return m;
 }
 
-/* "NOQUEUE: reject: RCPT from name[addr]: 450 4.2.0 <to>: Recipient address rejected: Greylisted...;
- * from=<s> to=<r> proto=ESMTP helo=<h>": who wrote "Greylisted" may be any greylisting. */
-static int from_reject(const struct logline *l, struct span text, struct entry *e, struct buf *why)
+bool maillogline_next(struct maillogline *m, struct entry *out)
 {
-	struct span code, tail, ignored;
-	struct peer p;
-
-	if (!peer_read(text, &p))
-		return buf_fail(why, "a reject without a client");
-	if (!peer_after(text, "]: ", &code) || code.n == 0 || code.p[0] != '4' || !peer_after(code, "reylist", &ignored) ||
-	    !peer_after_last(text, "; from=<", &tail))
-		return 0;
-	logged_begin(e, l->at, VERDICT_DEFER);
-	logged_put_peer(e, &p);
-	put_value(e, &e->request.sender, tail, "", "> to=<", REQUEST_ADDRESS_MAX);
-	put_value(e, &e->request.recipient, tail, "> to=<", "> proto=", REQUEST_ADDRESS_MAX);
-	put_value(e, &e->request.helo, tail, " helo=<", ">", REQUEST_NAME_MAX);
-	return logged_end(e, why);
+	if (m->count == 0)
+		return false;
+	entry_restore(out, m->waiting[m->first]);
+	free(m->waiting[m->first]);
+	m->first = (m->first + 1) % WAITING;
+	m->count--;
+	return true;
 }
 
-/* "ID: client=name[addr]", with "sasl_" of a user of ours. */
-static int from_client(struct maillogline *m, struct span id, struct span text)
+void maillogline_free(struct maillogline **m)
 {
-	struct span ignored;
-	struct peer p;
-	struct queued *q = peer_read(text, &p) ? queued_open(m, id) : NULL;
-
-	if (!q)
-		return 0;
-	queued_set_peer(q, &p);
-	q->ours = peer_after(text, ", sasl_", &ignored);
-	return 0;
-}
-
-/* "ID: to=<r>, orig_to=<o>, relay=..., status=sent": what was asked for is the original. */
-static int from_delivery(const struct logline *l, const struct queued *q, struct span text, struct entry *e, struct buf *why)
-{
-	struct span to, ignored;
-
-	if (q->ours || !q->sender_known || !peer_after(text, ", status=sent", &ignored) ||
-	    (!logged_value(text, ", orig_to=<", ">", &to) && !logged_value(text, "to=<", ">", &to)))
-		return 0;
-	return logged_queued(e, l, q, VERDICT_PASS, to, why);
-}
-
-static int from_postfix(struct maillogline *m, const struct logline *l, struct entry *e, struct buf *why)
-{
-	static const struct span reject = SPAN("reject: RCPT from "), milter = SPAN("milter-reject: RCPT from "), client = SPAN("client="), from = SPAN("from=<"),
-				 to = SPAN("to=<");
-	size_t colon = span_find(l->text, ':');
-	struct span id = span_head(l->text, colon), text = span_trim(span_from(l->text, colon + 1));
-	struct queued *q;
-
-	if (span_starts(text, reject) || span_starts(text, milter))
-		return from_reject(l, span_from(text, span_starts(text, reject) ? reject.n : milter.n), e, why);
-	if (span_ends(l->program, span_of("/smtpd")) && span_starts(text, client))
-		return from_client(m, id, span_from(text, client.n));
-	if (!(q = queued_find(m, id)))
-		return 0;
-	if (span_starts(text, from) && span_ends(l->program, span_of("/qmgr"))) {
-		queued_set(q->sender, sizeof q->sender, span_head(span_from(text, from.n), span_find(span_from(text, from.n), '>')));
-		q->sender_known = true;
-	}
-	return span_starts(text, to) ? from_delivery(l, q, text, e, why) : 0;
+	if (!*m)
+		return;
+	for (; (*m)->count; (*m)->count--, (*m)->first = ((*m)->first + 1) % WAITING)
+		free((*m)->waiting[(*m)->first]);
+	greylog_free(&(*m)->greylog);
+	free(*m);
+	*m = NULL;
 }
 
 /* --- The line ------------------------------------------------------------------------------------- */
@@ -320,13 +229,7 @@ int maillogline_read(struct maillogline *m, struct span line, struct entry *out,
 		return buf_fail(why, "neither a line of a journal nor of a log");
 	if (span_eq(l.program, span_of("greylagd")))
 		return from_greylagd(m, &l, out, why);
-	if (m->verdicts)
-		return 0;
-	if (span_starts(l.program, span_of("postgrey")))
-		return from_postgrey(&l, out, why);
-	if (span_find(l.program, '/') < l.program.n)
-		return from_postfix(m, &l, out, why);
-	if (span_eq(l.program, span_of("sendmail")) || span_starts(l.program, span_of("sm-")))
-		return logged_sendmail(m, &l, out, why);
-	return l.program.n == 0 || span_starts(l.program, span_of("exim")) ? logged_exim(m, &l, out, why) : 0;
+	if (!m->verdicts)
+		greylog_line(m->greylog, line);
+	return maillogline_next(m, out) ? 1 : 0;
 }

@@ -1,10 +1,11 @@
 #include "store/cache.h"
 
 #define WAYS 4
-#define KEY_ROOM 119
+#define KEY_ROOM 111
 
 struct entry {
 	struct record record;
+	uint64_t until_ns;
 	uint8_t length;
 	char key[KEY_ROOM];
 };
@@ -85,18 +86,18 @@ static unsigned give_up(struct set *s)
 	return way;
 }
 
-bool cache_get(struct cache *c, struct span key, struct record *out)
+bool cache_get(struct cache *c, struct span key, uint64_t now_ns, struct record *out)
 {
 	struct place p = find(c, key);
 
-	if (p.way == WAYS)
+	if (p.way == WAYS || p.entries[p.way].until_ns <= now_ns)
 		return false;
 	p.set->used = (uint8_t)(p.set->used | 1u << p.way);
 	*out = p.entries[p.way].record;
 	return true;
 }
 
-void cache_put(struct cache *c, struct span key, const struct record *record)
+void cache_put(struct cache *c, struct span key, const struct record *record, uint64_t until_ns)
 {
 	struct place p = find(c, key);
 
@@ -107,6 +108,7 @@ void cache_put(struct cache *c, struct span key, const struct record *record)
 	struct entry *e = &p.entries[p.way];
 	p.set->hashes[p.way] = p.hash;
 	e->record = *record;
+	e->until_ns = until_ns;
 	e->length = (uint8_t)key.n;
 	memcpy(e->key, key.p, key.n);
 }

@@ -64,7 +64,8 @@ extern const struct store_ops store_failing_ops;
 /* Copies a text of the options, NULL as ""; false when it is too long. */
 bool store_text(char *to, size_t size, const char *option);
 
-/* Completion of a pending operation: counts it and calls its done. */
+/* Completion of a pending operation: counts it and calls its done. Of a merge that failed
+ * the driver sets `unmerged` first, when it knows. */
 void store_done_get(struct store *s, struct store_get *op, enum store_status status);
 void store_done_merge(struct store *s, struct store_merge *op, enum store_status status);
 void store_done_scan(struct store *s, struct store_scan *op, enum store_status status);

@@ -170,7 +170,7 @@ static void on_merged(struct store_merge *op, enum store_status status)
 {
 	struct flight *f = op->arg;
 
-	land(f, status, true);
+	land(f, status, !op->unmerged);
 	pump(f->journal);
 }
 

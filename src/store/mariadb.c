@@ -128,7 +128,6 @@ static void stats(struct store_driver *d, struct store_stats *out)
 	out->records = m->records;
 	out->disk_bytes = m->disk_bytes;
 	out->memory_bytes = m->memory_bytes;
-	out->later_dropped += m->later_dropped;
 }
 
 static void trust_clock(struct store_driver *d, bool trusted)
@@ -223,6 +222,7 @@ static struct store_driver *open_mariadb(struct store *store, const struct store
 
 const struct store_ops store_mariadb_ops = {
 	.name = "mariadb",
+	.journalled = true,
 	.init = mariadb_init,
 	.open = open_mariadb,
 	.close = close_mariadb,

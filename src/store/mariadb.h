@@ -30,7 +30,7 @@ struct mariadb {
 	uint64_t overdue_ns;		/* when that timer fires; 0: not set */
 	unsigned looks, came_up, expire_steps;
 	bool looking, expiring, trusted;
-	uint64_t records, disk_bytes, memory_bytes, later_dropped;
+	uint64_t records, disk_bytes, memory_bytes;
 };
 
 static inline struct mariadb *mariadb_of(struct store_driver *d)

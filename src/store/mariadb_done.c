@@ -21,13 +21,14 @@ static void conclude_gets(struct mariadb *m, struct mariadb_job *j, bool failed)
 	}
 }
 
-static void conclude_merges(struct mariadb *m, struct mariadb_job *j, bool failed)
+static void conclude_merges(struct mariadb *m, struct mariadb_job *j, bool failed, bool unsure)
 {
 	struct store_merge *op = j->merges, *next;
 
 	j->merges = NULL;
 	for (; op; op = next) {
 		next = op->next;
+		op->unmerged = failed && !unsure;
 		store_done_merge(m->driver.store, op, failed ? STORE_FAILED : STORE_DONE);
 	}
 }
@@ -85,14 +86,14 @@ static void count_removed(struct mariadb *m, const struct mariadb_job *j)
 
 /* The waiting operations of a job that is done; or has been given up, and then the
  * results are still a worker's. */
-static void answer(struct mariadb *m, struct mariadb_job *j, bool failed)
+static void answer(struct mariadb *m, struct mariadb_job *j, bool failed, bool unsure)
 {
 	switch (j->kind) {
 	case MARIADB_READ:
 		conclude_gets(m, j, failed);
 		break;
 	case MARIADB_WRITE:
-		conclude_merges(m, j, failed);
+		conclude_merges(m, j, failed, unsure);
 		break;
 	case MARIADB_SCAN:
 		conclude_scan(m, j, failed);
@@ -107,6 +108,15 @@ static void answer(struct mariadb *m, struct mariadb_job *j, bool failed)
 	}
 }
 
+/* Deltas that nobody waited for. A worker has added up those of one key. */
+static void give_back(struct mariadb *m, const struct mariadb_job *j)
+{
+	for (unsigned i = 0; i < (j->distinct ? j->distinct : j->count); i++) {
+		const struct mariadb_item *item = j->distinct ? j->order[i] : &j->items[i];
+		store_unmerged(m->driver.store, span_make(j->keys.p + item->at, item->key.n), &item->record, j->unsure);
+	}
+}
+
 /* What a job that is done has changed, whether anybody still waits for it or not. */
 static void account(struct mariadb *m, struct mariadb_job *j)
 {
@@ -115,7 +125,8 @@ static void account(struct mariadb *m, struct mariadb_job *j)
 	case MARIADB_SCAN:
 		break;
 	case MARIADB_LATER:
-		m->later_dropped += j->failed ? j->count : 0;
+		if (j->failed)
+			give_back(m, j);
 		if (--m->later_jobs == 0)
 			memset(m->later_bits, 0, sizeof m->later_bits);
 		m->records += j->changed;
@@ -146,7 +157,7 @@ void mariadb_deliver(struct mariadb *m)
 	for (; j; j = next) {
 		next = j->next;
 		account(m, j);
-		answer(m, j, j->failed);
+		answer(m, j, j->failed, j->unsure);
 		mariadb_free_job(m, j);
 	}
 }
@@ -158,12 +169,12 @@ void mariadb_give_up(struct mariadb *m, struct mariadb_job *j)
 	if (mariadb_was_gathering(m, j)) {
 		j->failed = true;
 		account(m, j);
-		answer(m, j, true);
+		answer(m, j, true, false);
 		mariadb_free_job(m, j);
 		return;
 	}
-	mariadb_pool_give_up(m->pool, j);
-	answer(m, j, true);
+	bool begun = !mariadb_pool_give_up(m->pool, j);
+	answer(m, j, true, begun);
 }
 
 void mariadb_check_deadlines(struct mariadb *m)

@@ -185,7 +185,7 @@ void mariadb_merge_later(struct store_driver *d, struct span key, const struct r
 	size_t bit = later_bit(key);
 
 	if (!j) {
-		m->later_dropped++;
+		store_unmerged(m->driver.store, key, delta, false);
 		return;
 	}
 	m->later_jobs += j != before;

@@ -17,7 +17,7 @@ void mariadb_job_begin(struct mariadb_job *j, enum mariadb_kind kind)
 	j->kind = kind;
 	j->next = NULL;
 	j->seq = j->after = j->changed = 0;
-	j->failed = j->again = j->more = j->figures = j->pending_only = false;
+	j->failed = j->unsure = j->again = j->more = j->figures = j->pending_only = false;
 	atomic_store(&j->abandoned, false);
 	j->gets = NULL;
 	j->last = NULL;

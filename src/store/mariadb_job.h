@@ -41,6 +41,7 @@ struct mariadb_job {
 	uint64_t begun_ns, due_ns;	/* since when it gathers; when it is given up */
 	bool busy;			/* not free */
 	bool failed;			/* out */
+	bool unsure;			/* out, when it failed: it may have been done all the same */
 	bool again;			/* its connection was lost once */
 	_Atomic bool abandoned;		/* nobody waits any more */
 	/* Waiting operations, in the order of their items. */

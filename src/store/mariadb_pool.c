@@ -339,6 +339,7 @@ static void conclude(struct worker *w, struct mariadb_job *j, enum mariadb_fault
 		pthread_cond_broadcast(&p->work);
 		return;
 	}
+	j->unsure = lost;
 	finish(p, j, fault != MARIADB_FINE);
 }
 
@@ -452,16 +453,18 @@ static void cut_off(struct mariadb_pool *p, struct worker *w)
 	pthread_cond_broadcast(&p->work);
 }
 
-void mariadb_pool_give_up(struct mariadb_pool *p, struct mariadb_job *j)
+bool mariadb_pool_give_up(struct mariadb_pool *p, struct mariadb_job *j)
 {
 	atomic_store(&j->abandoned, true);
 	pthread_mutex_lock(&p->lock);
-	if (withdraw(p, j))
+	bool withdrawn = withdraw(p, j);
+	if (withdrawn)
 		finish(p, j, true);
 	for (unsigned i = 0; i < p->options.workers; i++)
 		if (p->workers[i].job == j)
 			cut_off(p, &p->workers[i]);
 	pthread_mutex_unlock(&p->lock);
+	return withdrawn;
 }
 
 struct mariadb_job *mariadb_pool_done(struct mariadb_pool *p)

@@ -37,8 +37,9 @@ unsigned mariadb_pool_came_up(struct mariadb_pool *p);
 /* Workers that would begin at once. */
 unsigned mariadb_pool_room(struct mariadb_pool *p);
 void mariadb_pool_submit(struct mariadb_pool *p, struct mariadb_job *j);
-/* The job took too long: it fails as soon as the server lets go of it. */
-void mariadb_pool_give_up(struct mariadb_pool *p, struct mariadb_job *j);
+/* The job took too long: it fails as soon as the server lets go of it. True: it had not
+ * been begun. */
+bool mariadb_pool_give_up(struct mariadb_pool *p, struct mariadb_job *j);
 /* The jobs that are done, linked; they are the caller's again. */
 struct mariadb_job *mariadb_pool_done(struct mariadb_pool *p);
 /* Blocks until a job is done; false when that time (CLOCK_MONOTONIC) came first. */

@@ -12,7 +12,8 @@
 struct store {
 	struct store_options options;
 	struct store_driver *driver;
-	struct cache *cache;		/* NULL when others write too */
+	struct cache *cache;		/* NULL when others write too, unless options.cache_s */
+	uint64_t changes;		/* own writes that what is being read may lack */
 	struct later *later;
 	struct journal *journal;	/* NULL: the driver is not one that goes and comes */
 	struct loop_timer later_timer;
@@ -155,8 +156,11 @@ struct store *store_open(const struct store_options *options, struct buf *why)
 		free_store(&s);
 		return NULL;
 	}
-	if (ops->settled)
+	if (!store_shared(s))
+		s->options.cache_s = 0;
+	if (ops->settled || s->options.cache_s)
 		s->cache = cache_new(CACHED_RECORDS);
+	s->options.cache_s = s->cache ? s->options.cache_s : 0;
 	loop_timer_init(&s->later_timer, options->loop, on_later_timer, s);
 	if (ops->journalled && !(s->journal = journal_new(s, &s->options, why)))
 		store_close(&s);
@@ -189,14 +193,22 @@ static enum store_status count_failure(struct store *s, enum store_status status
 	return status;
 }
 
-/* Expired records are the driver's: it may have removed them. */
+/* Nothing but that a client may pass is believed while others may say something else.
+ * Expired records are the driver's: it may have removed them. */
+static bool believable(const struct store *s, struct span key, const struct record *r, int64_t now)
+{
+	return !record_expired(r, now) &&
+	       (!s->options.cache_s || (key.p[0] == KEY_KIND_ALLOWED && !record_pending(r) && !record_held(r, now)));
+}
+
 static bool get_cached(const struct store *s, struct store_get *op)
 {
+	uint64_t mono = s->options.cache_s ? clock_mono(s->options.clock) : 0;
 	int64_t now = clock_wall(s->options.clock);
 
 	for (unsigned i = 0; i < op->count; i++)
-		if (!s->cache || !cache_get(s->cache, op->keys[i], &op->records[i]) ||
-		    record_expired(&op->records[i], now))
+		if (!s->cache || !cache_get(s->cache, op->keys[i], mono, &op->records[i]) ||
+		    !believable(s, op->keys[i], &op->records[i], now))
 			return false;
 	for (unsigned i = 0; i < op->count; i++)
 		op->found[i] = true;
@@ -205,11 +217,40 @@ static bool get_cached(const struct store *s, struct store_get *op)
 
 static void put_cached(struct store *s, const struct store_get *op)
 {
-	if (!s->cache || !s->driver->ops->settled(s->driver))
+	if (!s->cache || s->options.cache_s || !s->driver->ops->settled(s->driver))
 		return;
 	for (unsigned i = 0; i < op->count; i++)
 		if (op->found[i])
-			cache_put(s->cache, op->keys[i], &op->records[i]);
+			cache_put(s->cache, op->keys[i], &op->records[i], CACHE_FOREVER);
+}
+
+/* Of a shared store: it is as old as the question. */
+static void put_shared(struct store *s, const struct store_get *op)
+{
+	uint64_t until = op->started_ns + s->options.cache_s * (uint64_t)CLOCK_NS_PER_S;
+	int64_t now = clock_wall(s->options.clock);
+
+	if (!s->options.cache_s || op->changes != s->changes)
+		return;
+	for (unsigned i = 0; i < op->count; i++)
+		if (op->found[i] && believable(s, op->keys[i], &op->records[i], now))
+			cache_put(s->cache, op->keys[i], &op->records[i], until);
+}
+
+/* We are about to change it, or have done so: neither what is known nor what is being
+ * read can be believed. */
+static void disbelieve(struct store *s, struct span key)
+{
+	if (!s->cache || key.n == 0 || key.p[0] != KEY_KIND_ALLOWED)
+		return;
+	s->changes++;
+	cache_drop(s->cache, key);
+}
+
+static void disbelieve_all(struct store *s, const struct store_merge *op)
+{
+	for (unsigned i = 0; s->options.cache_s && i < op->count; i++)
+		disbelieve(s, op->deltas[i].key);
 }
 
 /* What has been gathered but not handed on belongs to the record all the same, and
@@ -248,6 +289,7 @@ enum store_status store_get(struct store *s, struct store_get *op)
 	if (status == STORE_PENDING) {
 		s->counters.gets_slow++;
 		op->started_ns = clock_mono(s->options.clock);
+		op->changes = s->changes;
 	} else if (status == STORE_DONE) {
 		put_cached(s, op);
 		add_later(s, op);
@@ -259,8 +301,10 @@ void store_done_get(struct store *s, struct store_get *op, enum store_status sta
 {
 	s->counters.gets_slow_ns += clock_mono(s->options.clock) - op->started_ns;
 	count_failure(s, status);
-	if (status == STORE_DONE)
+	if (status == STORE_DONE) {
+		put_shared(s, op);
 		add_later(s, op);
+	}
 	op->done(op, status);
 }
 
@@ -276,10 +320,10 @@ static void note_deltas(struct store *s, const struct store_merge *op)
 	}
 }
 
-static void keep_deltas(struct store *s, const struct store_merge *op, bool maybe)
+static void keep_deltas(struct store *s, const struct store_merge *op)
 {
 	for (unsigned i = 0; s->journal && op->keep && i < op->count; i++)
-		journal_keep(s->journal, op->deltas[i].key, &op->deltas[i].delta, maybe);
+		journal_keep(s->journal, op->deltas[i].key, &op->deltas[i].delta, !op->unmerged);
 }
 
 void store_unmerged(struct store *s, struct span key, const struct record *delta, bool maybe)
@@ -297,25 +341,29 @@ enum store_status store_merge(struct store *s, struct store_merge *op)
 	for (unsigned i = 0; usable && i < op->count; i++)
 		usable = key_usable(op->deltas[i].key);
 	s->counters.merges++;
+	op->unmerged = !usable;
 	if (!usable)
 		return count_failure(s, STORE_FAILED);
 	op->next = NULL;
 	op->started_ns = clock_mono(s->options.clock);
+	disbelieve_all(s, op);
 	enum store_status status = s->driver->ops->merge(s->driver, op);
+	op->unmerged = status == STORE_FAILED;
 	if (status == STORE_DONE)
 		note_deltas(s, op);
 	else if (status == STORE_FAILED)
-		keep_deltas(s, op, false);
+		keep_deltas(s, op);
 	return count_failure(s, status);
 }
 
 void store_done_merge(struct store *s, struct store_merge *op, enum store_status status)
 {
 	s->counters.merges_ns += clock_mono(s->options.clock) - op->started_ns;
+	disbelieve_all(s, op);
 	if (status == STORE_DONE)
 		note_deltas(s, op);
 	else
-		keep_deltas(s, op, true);
+		keep_deltas(s, op);
 	count_failure(s, status);
 	op->done(op, status);
 }
@@ -383,6 +431,8 @@ static void forget_later(struct store *s, const struct store_remove *op)
 		later_forget(s->later, key);
 		if (s->journal)
 			journal_forget(s->journal, key);
+		if (s->options.cache_s)
+			disbelieve(s, key);
 	}
 }
 

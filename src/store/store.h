@@ -11,7 +11,7 @@
 #include "base/loop.h"
 #include "core/record.h"
 
-#define STORE_GET_MAX 5		/* keys of one get */
+#define STORE_GET_MAX 6		/* keys of one get */
 #define STORE_MERGE_MAX 4	/* deltas of one merge */
 #define STORE_CLOSE_S 10	/* longest that store_close waits */
 
@@ -29,7 +29,7 @@ struct store_get {
 	void (*done)(struct store_get *op, enum store_status status);
 	void *arg;
 	struct store_get *next;		/* the store's, while pending */
-	uint64_t started_ns;		/* the store's */
+	uint64_t started_ns, changes;	/* the store's */
 };
 
 /* A key is 1..KEY_MAX bytes as core/key.h builds it, so without '\n'. */
@@ -43,6 +43,7 @@ struct store_merge {
 	unsigned count;
 	struct store_delta deltas[STORE_MERGE_MAX];
 	bool keep;			/* what cannot be stored goes into the journal (store/journal.h) */
+	bool unmerged;			/* out, when it failed: certainly without effect */
 	void (*done)(struct store_merge *op, enum store_status status);
 	void *arg;
 	struct store_merge *next;	/* the store's, while pending */
@@ -104,6 +105,7 @@ struct store_options {
 	const char *tls_ca;		/* mariadb */
 	unsigned workers;		/* mariadb; 0: the driver's */
 	bool consistent_reads;		/* mariadb */
+	unsigned cache_s;		/* shared: how long what an allowed identity's record says is believed; 0: not */
 	const char *journal;		/* file of the journal; NULL like "": in memory only */
 };
 

@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from exim import DebianExim, Exim, Session
 from harness import Tests, check, equal, free_port, wait_for
+from mta import TLS_RULES, certificate, judged_by_tls
 from nameserver import NameServer, reverse, taken
 
 test = Tests(__doc__)
@@ -89,6 +90,15 @@ def deferred_then_accepted_with_header(t):
     accepted(e, *send(e, "alice@example.org", "bob@example.net"))
     check("X-Greylist" not in e.queued()[-1], "a known sender's mail has none")
     sound(e)
+
+
+@test
+def tells_of_tls(t):
+    cert, key = certificate(t.folder)
+    key.chmod(0o644)
+    t.folder.chmod(0o755)
+    _, e = setup(t, TLS_RULES, f"GREYLAG_CLIENT_NAME =\ntls_certificate = {cert}\ntls_privatekey = {key}\n", tls="*")
+    judged_by_tls(lambda: Session(e))
 
 
 @test

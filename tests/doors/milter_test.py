@@ -16,7 +16,7 @@ import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from harness import LIMIT, Failure, Skip, Tests, ask_once, check, equal, wait_for
-from mta import Client, Session, attempt, send
+from mta import TLS_RULES, Client, Session, attempt, certificate, judged_by_tls, send
 from postfix import Postfix
 from sendmail import Sendmail
 
@@ -68,10 +68,15 @@ def behind_postfix(t, config="", main="", options=()):
     return d, m, p.start()
 
 
-def behind_sendmail(t, config="", flags="", options=()):
+def behind_sendmail(t, config="", flags="", options=(), tls=False):
     d = t.daemon(f"greylist delay {DELAY}s\n{config}", store="rocksdb")
     m = Milter(t, d.socket, *options)
-    s = Sendmail(m.folder / "sendmail", f"unix:{m.socket}", flags)
+    more = ""
+    if tls:		# not below /tmp, which everybody may write to
+        cert, key = certificate(m.folder)
+        more = (f"define(`confSERVER_CERT', `{cert}')dnl\ndefine(`confSERVER_KEY', `{key}')dnl\n"
+                f"define(`confCACERT', `{cert}')dnl\ndefine(`confCACERT_PATH', `{m.folder}')dnl\n")
+    s = Sendmail(m.folder / "sendmail", f"unix:{m.socket}", flags, more)
     t.at_end(s.stop)
     return d, m, s.start()
 
@@ -95,6 +100,20 @@ def postfix_deferred_then_accepted_with_header(t):
     equal((reply[0], end[0]), (250, 250), "the address is known")
     equal(p.logged().count("X-Greylist: delayed"), 1)
     wait_for(lambda: "sends all macros" in m.logged(), m.logged())
+
+
+@test
+def postfix_tells_of_tls(t):
+    cert, key = certificate(t.folder)
+    _, _, p = behind_postfix(t, TLS_RULES, "smtpd_tls_security_level = may\n"
+                             f"smtpd_tls_cert_file = {cert}\nsmtpd_tls_key_file = {key}\n")
+    judged_by_tls(lambda: Client(p.port))
+
+
+@test
+def sendmail_tells_of_tls(t):
+    _, _, s = behind_sendmail(t, TLS_RULES, tls=True)
+    judged_by_tls(lambda: Client(s.port), "root@example.net")
 
 
 @test

@@ -12,11 +12,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from harness import LIMIT, Tests, check, equal, wait_for
-from mta import Client, attempt
+from mta import TLS_RULES, Client, attempt
 from opensmtpd import OpenSMTPD
 
 test = Tests(__doc__)
-EVENTS = {"link-connect", "link-identify", "link-auth", "link-disconnect", "tx-begin", "tx-mail", "tx-reset",
+EVENTS = {"link-connect", "link-identify", "link-tls", "link-auth", "link-disconnect", "tx-begin", "tx-mail", "tx-reset",
           "tx-rollback", "tx-commit"}
 CLIENT = "192.0.2.1"
 
@@ -158,6 +158,18 @@ def who_is_not_asked_about(t):
     f.session("c" * 16)
     f.report("link-auth", "c" * 16, "x|pass", "fail")
     check(f.ask("rcpt-to", "c" * 16, "bob@example.net").startswith("reject|451"), "a user named |pass who failed")
+    f.close()
+
+
+@test
+def tells_of_tls(t):
+    # Debian's smtpd ends each handshake in this sandbox with an internal error.
+    d = t.daemon(TLS_RULES)
+    f = Filter(t, d.socket)
+    f.session("a" * 16)
+    check(f.ask("rcpt-to", "a" * 16, "bob@example.net").startswith("reject|550"), "without TLS")
+    f.report("link-tls", "a" * 16, "TLSv1.3:TLS_AES_256_GCM_SHA384:256")
+    equal(f.ask("rcpt-to", "a" * 16, "bob@example.net"), "proceed", "with TLS")
     f.close()
 
 

@@ -33,7 +33,7 @@ host_lookup =
 host_lookup_order = bydns
 dns_retrans = 1s
 dns_retry = 1
-tls_advertise_hosts =
+tls_advertise_hosts = {tls}
 smtputf8_advertise_hosts = *
 auth_advertise_hosts = *
 rfc1413_query_timeout = 0s
@@ -106,11 +106,11 @@ dns_retry = 1
 
 class Exim:
     """settings: macros and options ahead of the shipped macros; acl: more ACLs;
-    data: the option that names the ACL at DATA; nameserver: its address."""
+    data: the option that names the ACL at DATA; nameserver: its address; tls: to whom TLS is offered."""
 
     owner = "mail"
 
-    def __init__(self, folder, macros, statements, settings="", acl="", data="acl_smtp_data", nameserver="127.0.0.1"):
+    def __init__(self, folder, macros, statements, settings="", acl="", data="acl_smtp_data", nameserver="127.0.0.1", tls=""):
         if os.geteuid() != 0:
             raise Skip("Exim's daemon needs root")
         self.root = unpack("exim", PACKAGES)
@@ -122,7 +122,7 @@ class Exim:
         self.port, self.process = free_port(), None
         self.env = {**os.environ, "LD_LIBRARY_PATH": ":".join(str(self.root / part) for part in LIBRARIES)}
         self.write_etc()
-        self.write_configuration(macros, statements, settings, acl, data)
+        self.write_configuration(macros, statements, settings, acl, data, tls)
 
     def write_etc(self):
         for name in "nsswitch.conf", "hosts", "services", "protocols":
@@ -135,10 +135,10 @@ class Exim:
         shutil.copytree("/etc/alternatives", self.folder / "alternatives", symlinks=True)
         (self.etc / "resolv.conf").write_text(f"nameserver {self.nameserver}\noptions attempts:1 timeout:1\n")
 
-    def write_configuration(self, macros, statements, settings, acl, data):
+    def write_configuration(self, macros, statements, settings, acl, data, tls):
         self.conf.write_text(MAIN.format(
             root=self.root, spool=self.spool, log=self.logs, port=self.port, macros=macros, statements=statements,
-            settings=settings, acl=acl, acls=f"{data} = acl_data"))
+            settings=settings, acl=acl, tls=tls, acls=f"{data} = acl_data"))
 
     def inside(self, *words):
         """The command line that runs a program in this Exim's view of /etc and /var."""
@@ -205,7 +205,7 @@ class DebianExim(Exim):
         self.split = split
         super().__init__(folder, None, None, **more)
 
-    def write_configuration(self, macros, statements, settings, acl, data):
+    def write_configuration(self, macros, statements, settings, acl, data, tls):
         """settings: what an administrator would add to conf.d/main or to exim4.conf.localmacros."""
         shutil.copytree(self.root / "etc/exim4", self.etc / "exim4")
         (self.etc / "mailname").write_text("example.net\n")

@@ -46,7 +46,7 @@ class Server:
         self.folder = pathlib.Path(folder)
         self.folder.mkdir()
         self.socket = self.folder / "socket"
-        self.options, self.process, self.user = list(options), None, user or whoami()
+        self.options, self.process, self.user, self.wrap = list(options), None, user or whoami(), []
         self.path = os.environ.get("PATH", "/usr/bin:/bin")
         shutil.copytree(data, self.folder / "data")
         if user:
@@ -54,7 +54,7 @@ class Server:
 
     def start(self, *more):
         self.process = subprocess.Popen(
-            [DAEMON, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
+            [*self.wrap, DAEMON, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
              f"--pid-file={self.folder}/pid", f"--user={self.user}", "--innodb-buffer-pool-size=48M",
              "--performance-schema=OFF", *self.options, *more],
             stdin=subprocess.DEVNULL, stdout=open(self.folder / "log", "ab"), stderr=subprocess.STDOUT,

@@ -3,9 +3,10 @@ cache folder beside the tree (nothing is installed), and an SMTP client."""
 import pathlib
 import shutil
 import smtplib
+import ssl
 import subprocess
 
-from harness import LIMIT, Failure, equal
+from harness import LIMIT, Failure, Skip, equal
 
 CACHE = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "mta"
 
@@ -105,3 +106,33 @@ def send(postfix, sender, *recipients, **how):
         return session.mail(sender, *recipients)
     finally:
         session.close()
+
+
+def certificate(folder):
+    """(certificate, key): files for a server of one test."""
+    if not shutil.which("openssl"):
+        raise Skip("needs openssl")
+    cert, key = folder / "tls.pem", folder / "tls.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=mx.test",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    key.chmod(0o600)
+    return cert, key
+
+
+# A door that does not tell whether there is TLS has its mail deferred.
+TLS_RULES = "allow tls yes\nblock tls no\n"
+
+
+def judged_by_tls(connect, recipient="bob@example.net"):
+    """Mail that comes by TLS passes, other mail is rejected; connect makes a Client."""
+    with connect() as client:
+        replies, _ = client.attempt("alice@example.org", [recipient])
+        equal(replies[0][0], 550, f"without TLS: {replies}")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with connect() as client:
+        equal(client.starttls(context=context)[0], 220, "STARTTLS")
+        client.ehlo("mx.example.org")
+        replies, end = client.attempt("alice@example.org", [recipient])
+        equal((replies[0][0], end and end[0]), (250, 250), f"with TLS: {replies} {end}")

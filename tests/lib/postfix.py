@@ -60,6 +60,7 @@ anvil     unix  - - n - 1 anvil
 discard   unix  - - n - - discard
 hold      unix  - - n - - discard
 proxymap  unix  - - n - - proxymap
+tlsmgr    unix  - - n 1000? 1 tlsmgr
 postlog   unix-dgram n - n - 1 postlogd
 """
 

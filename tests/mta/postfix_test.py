@@ -53,6 +53,14 @@ def deferred_then_accepted_with_header(t):
 
 
 @test
+def tells_why_not(t):
+    d, p = setup(t, "reply header all\nallow recipient postmaster@\n", main="header_checks = regexp:{ { /^X-Greylist:/ WARN } }")
+    replies, end = send(p, "alice@example.org", "postmaster@example.net")
+    equal(end[0], 250, "mail to the exempt recipient")
+    wait_for(lambda: "X-Greylist: not delayed (allow-rule) by greylag-" in p.logged(), "the header in Postfix's log")
+
+
+@test
 def several_recipients(t):
     d, p = setup(t, "allow recipient postmaster@")
     replies, end = send(p, "alice@example.org", "postmaster@example.net", "bob@example.net", "carol@example.net")

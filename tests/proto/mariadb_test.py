@@ -44,6 +44,10 @@ def database(t, server, name="greylag", prepare=True):
     return target
 
 
+def waiting(t, d):
+    return json.loads(t.greylag(d, "--json", "status"))["store"]["journal_waiting"]
+
+
 def records(t, d):
     """Key parts -> (blocked, passed) of all records."""
     rows = [json.loads(line) for line in t.greylag(d, "--json", "dump").splitlines()]
@@ -80,6 +84,32 @@ def serves_and_survives(t):
         equal(a.ask(), EARLY, "what was known is known")
     server.send_signal(signal.SIGSTOP)
     equal(d.stop(), 0, "it stops while the server hangs")
+
+
+@test
+def journal(t):
+    """Our people's mail while the database is away is remembered, also over a restart, and each mail once."""
+    server = mariadb.alone(t)
+    journal = t.folder / "journal"
+    d = t.daemon(settings() + f"\nstore journal {journal}", store=database(t, server))
+    own = dict(client_address="203.0.113.1", sasl_username="carol", sasl_method="PLAIN", sender="carol@example.net")
+    server.kill()
+    wait_for(lambda: "cannot be reached" in t.greylag(d, "status"), "the daemon to notice")
+    for i in range(6):
+        equal(ask_once(d.socket, recipient=f"friend{i % 3}@example.org", **own), "DUNNO")
+    wait_for(lambda: waiting(t, d) >= 3, "the journal")
+    d.stop(signal.SIGKILL)
+    check(b"friend2" in journal.read_bytes(), "it is in the file")
+    d.start()
+    check(waiting(t, d) >= 3, "and read again")
+    server.start()
+    wait_for(lambda: waiting(t, d) == 0, "the journal to be merged")
+    equal(ask_once(d.socket, client_address="10.0.0.9", sender="friend1@example.org", recipient="carol@example.net"),
+          "DUNNO", "the answer passes at once")
+    check("Greylisted" in ask_once(d.socket, client_address="10.0.0.9", sender="other@example.biz",
+                                   recipient="dave@example.net"), "a stranger's does not")
+    count = "SELECT SUM(passed) FROM greylag.greylag_records WHERE k LIKE '%friend2%'"
+    equal(server.query(count), "2", "each mail once")
 
 
 @test
@@ -260,6 +290,23 @@ def galera(t):
     nodes[0].send_signal(signal.SIGCONT)
     for d in both:
         wait_for(lambda: ask_once(d.socket) == EARLY, "the node that is back", 60)
+
+
+@test
+def galera_any_order(t):
+    """Random deltas from writers on both nodes, in any order, give what merging them one by one gives."""
+    program = pathlib.Path(t.args.greylagd).parents[2] / "tests" / "test_store_writers"
+    if not program.exists():
+        raise Skip("needs the tests of the store, built")
+    nodes = mariadb.cluster(t)
+    nodes[0].query("CREATE DATABASE greylag; CREATE USER lag@localhost IDENTIFIED BY 'x'; GRANT ALL ON greylag.* TO lag@localhost")
+    (t.folder / "password").write_text("x\n")
+    targets = [f"127.0.0.1:{n.port}/greylag" for n in nodes]
+    greylag(t, "store", "init", config(t, "c", f"mariadb {targets[0]}", f"store user lag password-file {t.folder}/password"))
+    r = subprocess.run([program, "lag", t.folder / "password", *targets], capture_output=True, text=True, timeout=240)
+    equal(r.returncode, 0, r.stdout[-1500:] + r.stderr[-1500:])
+    for node in nodes:
+        wait_for(lambda: node.query("SELECT COUNT(*) FROM greylag.greylag_records") == "200", "the same records on each")
 
 
 @test

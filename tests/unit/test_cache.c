@@ -9,20 +9,36 @@ static void keeps_merges_and_drops(void **state)
 	const struct record delta = { .last_seen = 9, .expires = 60, .passed = 1 };
 
 	(void)state;
-	assert_false(cache_get(c, span_of("a x"), &out));
+	assert_false(cache_get(c, span_of("a x"), 1, &out));
 	cache_merge(c, span_of("a x"), &delta);		/* not here: nothing happens */
-	assert_false(cache_get(c, span_of("a x"), &out));
-	cache_put(c, span_of("a x"), &r);
+	assert_false(cache_get(c, span_of("a x"), 1, &out));
+	cache_put(c, span_of("a x"), &r, CACHE_FOREVER);
 	cache_merge(c, span_of("a x"), &delta);
-	assert_true(cache_get(c, span_of("a x"), &out));
+	assert_true(cache_get(c, span_of("a x"), 1, &out));
 	assert_int_equal(out.first_seen, 5);
 	assert_int_equal(out.last_seen, 9);
 	assert_int_equal(out.expires, 60);
-	cache_put(c, span_of("a x"), &r);
-	assert_true(cache_get(c, span_of("a x"), &out));
+	cache_put(c, span_of("a x"), &r, CACHE_FOREVER);
+	assert_true(cache_get(c, span_of("a x"), 1, &out));
 	assert_int_equal(out.expires, 50);
 	cache_drop(c, span_of("a x"));
-	assert_false(cache_get(c, span_of("a x"), &out));
+	assert_false(cache_get(c, span_of("a x"), 1, &out));
+	cache_free(&c);
+}
+
+static void entries_end(void **state)
+{
+	struct cache *c = cache_new(64);
+	struct record r = { .first_seen = 5 }, out;
+
+	(void)state;
+	cache_put(c, span_of("a x"), &r, 100);
+	assert_true(cache_get(c, span_of("a x"), 99, &out));
+	assert_false(cache_get(c, span_of("a x"), 100, &out));
+	r.first_seen = 6;
+	cache_put(c, span_of("a x"), &r, 200);
+	assert_true(cache_get(c, span_of("a x"), 100, &out));
+	assert_int_equal(out.first_seen, 6);
 	cache_free(&c);
 }
 
@@ -43,7 +59,7 @@ static void never_wrong(void **state)
 		/* Some keys are longer than an entry's room. */
 		int n = snprintf(key, sizeof key, "%*u", k % 7 ? 20 : 150, k);
 		struct span s = span_make(key, (size_t)n);
-		if (cache_get(c, s, &out)) {
+		if (cache_get(c, s, 1, &out)) {
 			hits++;
 			assert_int_equal(out.expires, truth[k]);
 		}
@@ -51,7 +67,7 @@ static void never_wrong(void **state)
 			cache_drop(c, s);
 			truth[k] = -1;
 		} else {
-			cache_put(c, s, &r);
+			cache_put(c, s, &r, CACHE_FOREVER);
 			truth[k] = round + 1;
 		}
 	}
@@ -62,7 +78,7 @@ static void never_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keeps_merges_and_drops), cmocka_unit_test(never_wrong),
+		cmocka_unit_test(keeps_merges_and_drops), cmocka_unit_test(entries_end), cmocka_unit_test(never_wrong),
 	};
 	return cmocka_run_group_tests_name("cache", tests, NULL, NULL);
 }

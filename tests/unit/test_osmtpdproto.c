@@ -59,6 +59,8 @@ static void orders_of_fields(void **state)
 		{ "0.6", "tx-mail", "28fa6bd2|permfail|ok", OSMTPD_MAIL, false, "ok" },
 		{ "1.0", "tx-mail", "28fa6bd2|ok|a@x", OSMTPD_MAIL, true, "a@x" },
 		{ "0.6", "tx-mail", "", OSMTPD_OTHER, false, "" },
+		{ "0.6", "link-tls", "TLSv1.3:TLS_AES_256_GCM_SHA384:256", OSMTPD_TLS, false, "TLSv1.3" },
+		{ "0.6", "link-tls", "", OSMTPD_TLS, false, "" },
 		{ "0.6", "link-auth", "a|pass|pass", OSMTPD_AUTH, true, "a|pass" },
 		{ "0.6", "link-auth", "pass|fail", OSMTPD_AUTH, false, "pass" },
 		{ "0.6", "link-auth", "pass", OSMTPD_AUTH, false, "pass" },

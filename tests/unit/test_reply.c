@@ -163,6 +163,28 @@ static void passes_and_rejections(void **state)
 	end(&w);
 }
 
+static void header_for_all(void **state)
+{
+	static const enum reason silent[] = { REASON_STAGE, REASON_NULL_SENDER, REASON_TRANSACTION, REASON_DELIVERED };
+	struct world w;
+
+	(void)state;
+	begin(&w, "reply header all\n");
+	w.q->decision.verdict = VERDICT_PASS;
+	w.q->decision.reason = REASON_ALLOW_RULE;
+	assert_non_null(strstr(reply(&w), "action=PREPEND X-Greylist: not delayed (allow-rule) by greylag-"));
+	w.q->decision.reason = REASON_RETRIED;
+	assert_non_null(strstr(reply(&w), "X-Greylist: delayed "));
+	for (size_t i = 0; i < sizeof silent / sizeof *silent; i++) {
+		w.q->decision.reason = silent[i];
+		assert_string_equal(reply(&w), "action=DUNNO");
+	}
+	w.q->decision.reason = REASON_KNOWN;
+	w.q->request.stage = STAGE_END_OF_MESSAGE;
+	assert_string_equal(reply(&w), "action=DUNNO");
+	end(&w);
+}
+
 /* What strangers write into an address ends up in one line of plain ASCII, of a
  * length that SMTP allows (RFC 5321 section 4.5.3.1.5: 512 octets). */
 static void hostile_recipients(void **state)
@@ -214,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(deferrals), cmocka_unit_test(rejections_of_rules), cmocka_unit_test(passes_and_rejections),
+		cmocka_unit_test(header_for_all),
 		cmocka_unit_test(hostile_recipients), cmocka_unit_test(log_lines),
 	};
 	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
