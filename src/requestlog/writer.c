@@ -81,7 +81,7 @@ static bool rotate(struct target *t)
 {
 	char text[CONFIG_TEXT_MAX + 100];
 	struct buf why = BUF_ON(text);
-	uint64_t size;
+	uint64_t size = 0;
 
 	for (unsigned i = t->keep; i > 0; i--)
 		if (!rename_to(t->path, i - 1, i))
