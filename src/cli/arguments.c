@@ -22,7 +22,7 @@ static const struct known {
 	OPTION("with", WITH, with),
 	OPTION("for", TEXT, duration), OPTION("until", TEXT, until), OPTION("comment", TEXT, comment), OPTION("file", TEXT, file),
 	OPTION("format", TEXT, format), OPTION("shorten", FLAG, shorten), OPTION("expiring", EXPIRING, expiring),
-	OPTION("print", FLAG, print), OPTION("trusted", TEXT, trusted), OPTION("days", TEXT, days),
+	OPTION("print", FLAG, print), OPTION("trusted", TEXT, trusted), OPTION("days", TEXT, days), OPTION("root", TEXT, root),
 	OPTION("user", TEXT, user), OPTION("password-file", TEXT, password_file), OPTION("delay", TEXT, delay),
 	OPTION("since", TEXT, since), OPTION("after", TEXT, after), OPTION("tries", TEXT, tries),
 	OPTION("skip-dynamic", FLAG, skip_dynamic), OPTION("match", TEXT, match), OPTION("skip", TEXT, skip),

@@ -18,6 +18,8 @@ struct arguments {
 	const char *duration, *until, *comment, *file, *format;
 	const char *expiring;		/* "" without a duration */
 	bool shorten;
+	/* convert, doctor: stands before the paths that are looked at */
+	const char *root;
 	/* import: */
 	const char *user, *password_file, *delay;
 	/* report: */

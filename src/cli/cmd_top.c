@@ -87,7 +87,7 @@ static void take_recent(const json_t *row, void *arg)
 {
 	struct top *t = arg;
 	int verdict = verdict_of(output_text(row, "verdict"));
-	const char *who = output_text(row, "identity"), *sender = output_text(row, "sender");
+	const char *who = output_text(row, "identity"), *sender = output_text(row, "from");
 	time_t at = (time_t)output_number(row, "time");
 	struct tm tm = { 0 };
 	char clock[20] = "";
@@ -101,7 +101,7 @@ static void take_recent(const json_t *row, void *arg)
 	struct verdict_line *l = &t->lines[t->line_count++];
 	l->colour = verdict >= 0 ? colour_of((enum verdict)verdict) : PLOT_PLAIN;
 	snprintf(l->text, sizeof l->text, "%s %-7s %-13s %-28s %s -> %s", clock, output_text(row, "verdict"), output_text(row, "reason"),
-		 who[0] ? who : output_text(row, "client"), sender[0] ? sender : "<>", output_text(row, "recipient"));
+		 who[0] ? who : output_text(row, "client"), sender[0] ? sender : "<>", output_text(row, "to"));
 }
 
 static int questions(struct client *c, struct top *t)

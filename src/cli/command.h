@@ -3,7 +3,7 @@
 #define GREYLAG_CLI_COMMAND_H
 
 #include "cli/arguments.h"
-#include "cli/client.h"
+#include "client/client.h"
 
 /* Runs with an open client, or with NULL when it opens one itself where it needs one;
  * returns the exit status. When it is negative client->problem is printed. */
@@ -21,6 +21,8 @@ command_fn cmd_top;					/* cmd_top.c */
 command_fn cmd_import;					/* cmd_import.c */
 command_fn cmd_export;					/* cmd_export.c */
 command_fn cmd_replay;					/* cmd_replay.c */
+command_fn cmd_convert;					/* cmd_convert.c */
+command_fn cmd_doctor;					/* cmd_doctor.c */
 command_fn cmd_store;					/* cmd_store.c */
 command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 

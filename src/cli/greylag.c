@@ -51,6 +51,9 @@ static const struct command {
 	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false },
 	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false },
 	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store, true },
+	{ "convert", "postgrey|sqlgrey|milter-greylist|relaydelay [FILE | -- FLAG...]",
+	  "another service's configuration, as greylag.conf", 1, INT_MAX, cmd_convert, true },
+	{ "doctor", "", "what is wrong with the set-up here, and the lines to add; changes nothing", 0, 0, cmd_doctor, true },
 	{ "version", "", "the daemon's version", 0, 0, cmd_version, false },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -123,7 +126,7 @@ int command_open(struct client *c, const struct arguments *a)
 {
 	char path[200];
 
-	return client_open(c, a->socket ? a->socket : find_socket(path, sizeof path));
+	return client_open(c, a->socket ? a->socket : find_socket(path, sizeof path), CLIENT_LIMIT_MS);
 }
 
 const char *command_policy_socket(char *out, size_t size)

@@ -85,10 +85,19 @@ static struct report_slot *slot_of(struct report *r, int64_t at)
 	return r->slot_count ? &r->slots[from] : NULL;
 }
 
+/* Doors that tell how a mail ended, and questions that come too soon, are no mails. */
+static bool is_mail(enum reason reason)
+{
+	return reason != REASON_DELIVERED && reason != REASON_ABORTED && reason != REASON_DISTRUSTED && reason != REASON_LEARNED &&
+	       reason != REASON_STAGE;
+}
+
 void report_count(struct report *r, int64_t at, enum verdict v, enum reason reason, uint64_t count)
 {
 	struct report_slot *slot = slot_of(r, at);
 
+	if (!is_mail(reason))
+		return;
 	if (slot)
 		slot->verdicts[v] += count;
 	r->verdicts[v][reason] += count;
@@ -243,9 +252,10 @@ uint64_t report_total(const struct report *r, enum verdict v)
 
 uint64_t report_begun(const struct report *r)
 {
-	const uint64_t *deferred = r->verdicts[VERDICT_DEFER];
+	const uint64_t *deferred = r->verdicts[VERDICT_DEFER], *observed = r->verdicts[VERDICT_OBSERVE];
 
-	return deferred[REASON_NEW] + deferred[REASON_LAPSED] + deferred[REASON_UNRETRIED];
+	return deferred[REASON_NEW] + deferred[REASON_LAPSED] + deferred[REASON_UNRETRIED] + observed[REASON_NEW] +
+	       observed[REASON_LAPSED] + observed[REASON_UNRETRIED];
 }
 
 int64_t report_delay_share(const struct report *r, double share)

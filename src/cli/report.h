@@ -69,7 +69,8 @@ struct report {
 struct report *report_new(const struct report_options *options);
 void report_free(struct report **r);
 
-/* count verdicts of one kind at a time. */
+/* count verdicts of one kind at a time. What is no verdict on a mail (a door's report, a question at a stage where
+ * nothing is decided) is left out. */
 void report_count(struct report *r, int64_t at, enum verdict v, enum reason reason, uint64_t count);
 /* A mail that waited and then passed. */
 void report_delay(struct report *r, int64_t delayed_s);
@@ -80,7 +81,7 @@ void report_finish(struct report *r);
 
 /* Sums and shares. */
 uint64_t report_total(const struct report *r, enum verdict v);
-/* First attempts that were deferred, in the time of the report. */
+/* First attempts that were deferred, or would have been, in the time of the report. */
 uint64_t report_begun(const struct report *r);
 /* Seconds within which the share (0..1) of the mails that waited had passed: an estimate
  * within a bucket; the last bucket has no end, it gives its beginning. */

@@ -1,6 +1,6 @@
 #include "cli/reportlog.h"
 
-#include "cli/client.h"
+#include "client/client.h"
 #include "core/hostname.h"
 #include "core/mailaddr.h"
 #include "learn/greylog.h"

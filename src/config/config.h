@@ -13,7 +13,7 @@
 enum listen_kind { LISTEN_POLICY, LISTEN_CONTROL, LISTEN_GREYLISTD };
 
 /* listen policy|control|greylistd unix PATH [mode OCTAL] [group NAME]
- * (policy sockets: [once] at the end)
+ * (policy sockets: [once] at the end, control sockets: [read-only])
  * listen policy tcp HOST:PORT    (HOST an address, [::1] in brackets; no names) */
 struct listen_spec {
 	enum listen_kind kind;
@@ -24,6 +24,7 @@ struct listen_spec {
 	unsigned mode;		/* UNIX: permission bits, default 0660, control 0600 */
 	char group[64];		/* UNIX: group that gets the socket, or "" */
 	bool once;		/* policy: a connection is closed after its first answer */
+	bool read_only;		/* control: commands that change nothing */
 	unsigned line;
 };
 

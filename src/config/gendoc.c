@@ -38,6 +38,7 @@ static void print_sample(void)
 	fputs("# greylag.conf(5): the configuration of greylagd, with every setting and its\n"
 	      "# default. `greylagd -t` checks it, `greylag reload` applies it.\n\n"
 	      "listen policy tcp 127.0.0.1:10023\n"
+	      "listen policy unix /run/greylag/policy mode 0666\n"
 	      "#listen policy unix /var/spool/postfix/private/greylag mode 0660 group postfix\n"
 	      "#listen greylistd unix /run/greylag/greylistd mode 0660 group Debian-exim\n"
 	      "listen control unix /run/greylag/control mode 0600\n\n", stdout);

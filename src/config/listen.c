@@ -1,4 +1,4 @@
-/* listen policy|control|greylistd unix PATH [mode OCTAL] [group NAME]
+/* listen policy|control|greylistd unix PATH [mode OCTAL] [group NAME] [once|read-only]
  * listen policy tcp ADDRESS:PORT */
 #include "config/parse.h"
 
@@ -30,11 +30,14 @@ static int set_mode(struct listen_spec *l, struct span s)
 	return 0;
 }
 
-/* The last word of a policy listener. */
-static bool take_once(const struct parse *p, struct listen_spec *l, unsigned token)
+/* The last word: `once` of a policy listener, `read-only` of a control listener. */
+static bool take_last(const struct parse *p, struct listen_spec *l, unsigned token)
 {
-	l->once = l->kind == LISTEN_POLICY && token + 1 == p->lex->count && parse_is(p, token, "once");
-	return l->once;
+	bool last = token + 1 == p->lex->count;
+
+	l->once = last && l->kind == LISTEN_POLICY && parse_is(p, token, "once");
+	l->read_only = last && l->kind == LISTEN_CONTROL && parse_is(p, token, "read-only");
+	return l->once || l->read_only;
 }
 
 static void parse_unix(struct parse *p, struct listen_spec *l)
@@ -44,7 +47,7 @@ static void parse_unix(struct parse *p, struct listen_spec *l)
 		return;
 	}
 	for (unsigned i = 4; i < p->lex->count; i += 2) {
-		if (take_once(p, l, i))
+		if (take_last(p, l, i))
 			continue;
 		if (parse_is(p, i, "mode")) {
 			if (set_mode(l, parse_word(p, i + 1)) != 0)
@@ -74,7 +77,7 @@ static void parse_tcp(struct parse *p, struct listen_spec *l)
 	if (!netaddr_parse(host, &address) || !span_uint(port, 65535, &number) || number == 0 ||
 	    copy(l->host, sizeof l->host, host) != 0 || copy(l->port, sizeof l->port, port) != 0)
 		parse_error(p, 3, "an address and a port are needed, such as 127.0.0.1:10023 or [::1]:10023");
-	if (p->lex->count > 4 && !take_once(p, l, 4))
+	if (p->lex->count > 4 && !take_last(p, l, 4))
 		parse_error(p, 4, "nothing more is expected here");
 }
 

@@ -19,6 +19,7 @@ struct control_conn {
 	struct loop_timer idle;
 	struct control_conn *next;
 	struct buf in, out;
+	bool read_only;
 	bool busy;			/* a command has not ended yet */
 	bool ended;			/* the peer sends no more */
 	bool dead;			/* socket closed; goes when the command has ended */
@@ -30,13 +31,14 @@ struct control_conn {
 static const struct {
 	const char *name;
 	control_fn *run;
+	bool harmless;			/* changes nothing, so a read-only socket has it too */
 } commands[] = {
-	{ "status", control_status }, { "config", control_config }, { "reload", control_reload },
-	{ "version", control_version }, { "why", control_why }, { "show", control_show },
-	{ "forget", control_forget }, { "backup", control_backup }, { "learn", control_learn },
-	{ "lists", control_lists }, { "history", control_history }, { "recent", control_recent },
-	{ "import", control_import }, { "export", control_export },
-	{ "list_add", control_list_add }, { "list_remove", control_list_remove },
+	{ "status", control_status, true }, { "config", control_config, true }, { "version", control_version, true },
+	{ "why", control_why, true }, { "show", control_show, true }, { "lists", control_lists, true },
+	{ "recent", control_recent, true }, { "history", control_history, true }, { "export", control_export, true },
+	{ "reload", control_reload, false }, { "forget", control_forget, false }, { "backup", control_backup, false },
+	{ "learn", control_learn, false }, { "import", control_import, false },
+	{ "list_add", control_list_add, false }, { "list_remove", control_list_remove, false },
 };
 
 static void run(struct control_conn *c);
@@ -181,6 +183,8 @@ static void dispatch(struct control_conn *c, struct span line)
 		control_error(c, "no \"cmd\"");
 	else if (i == sizeof commands / sizeof *commands)
 		control_error(c, "unknown command %.60s", name);
+	else if (c->read_only && !commands[i].harmless)
+		control_error(c, "%s changes something, and this socket is read-only", name);
 	else
 		commands[i].run(c, arguments);
 	json_decref(arguments);
@@ -255,7 +259,7 @@ static void on_idle(struct loop_timer *t)
 	close_control(t->arg);
 }
 
-void control_new(struct server *s, int fd)
+void control_new(struct server *s, int fd, bool read_only)
 {
 	unsigned count = 0;
 
@@ -268,6 +272,7 @@ void control_new(struct server *s, int fd)
 		return;
 	}
 	c->server = s;
+	c->read_only = read_only;
 	c->in = buf_heap(REQUEST_MAX + 8192);
 	c->out = buf_heap(UNSENT_MAX);
 	c->next = s->controls;

@@ -16,9 +16,10 @@ control_fn control_why;								/* control_why.c */
 control_fn control_show, control_forget;					/* control_records.c */
 control_fn control_list_add, control_list_remove;				/* control_lists.c */
 control_fn control_lists;							/* control_listing.c */
+control_fn control_recent;							/* control_recent.c */
 control_fn control_backup;							/* control_backup.c */
 control_fn control_learn;							/* control_learn.c */
-control_fn control_history, control_recent;					/* control_history.c */
+control_fn control_history;							/* control_history.c */
 #define CONTROL_IMPORT_MAX 500	/* rows of one command */
 control_fn control_import;							/* control_import.c */
 control_fn control_export;							/* control_export.c */

@@ -1,4 +1,12 @@
-/* history: what was decided, by the hour or the day; recent: the last verdicts. */
+/* history: what was decided, by the hour or the day (UTC).
+ *
+ *   {"cmd":"history", "since":EPOCH, "until":EPOCH, "step":"hour"|"day"}
+ * since is by default 7 days ago and counts from the beginning of its hour, until is by
+ * default open. A row for each hour or day that has anything:
+ *   {"time":EPOCH, "verdicts":{"defer":{"new":12}}, "delays":[{"under":60,"count":3}],
+ *    "delayed":3, "delayed_s":190}
+ * under is null for what waited longer than all bounds (core/historykey.h); the counts of
+ * this daemon's running minute are written first, so that they are in it. */
 #include "core/historykey.h"
 #include "daemon/control_command.h"
 #include "daemon/recordscan.h"
@@ -153,31 +161,4 @@ void control_history(struct control_conn *c, const json_t *arguments)
 	j->since = history_hour(number(arguments, "since", j->now - SINCE_S));
 	j->wait = (struct history_wait){ .done = on_flushed, .arg = j };
 	history_flush(engine_history(control_server(c)->engine), &j->wait);
-}
-
-/* --- The last ones --------------------------------------------------------------------------- */
-
-static void send_recent(struct control_conn *c, const struct recent_verdict *v)
-{
-	json_t *row = json_pack("{s:I, s:I, s:s, s:s, s:o, s:o, s:o}", "number", (json_int_t)v->number, "time", (json_int_t)v->at,
-		"verdict", verdict_word(v->verdict), "reason", reason_word(v->reason), "client", control_string(span_of(v->client)),
-		"identity", control_string(span_of(v->identity)), "recipient", control_string(span_of(v->recipient)));
-
-	if (v->has_sender)
-		json_object_set_new(row, "sender", control_string(span_of(v->sender)));
-	if (v->wait_s)
-		json_object_set_new(row, "wait", json_integer(v->wait_s));
-	if (v->delayed_s)
-		json_object_set_new(row, "delayed", json_integer(v->delayed_s));
-	control_send(c, row);
-}
-
-void control_recent(struct control_conn *c, const json_t *arguments)
-{
-	int64_t after = number(arguments, "after", 0);
-	const struct recent_verdict *v;
-
-	for (uint64_t at = after > 0 ? (uint64_t)after : 0; (v = recent_after(&control_server(c)->recent, at)); at = v->number)
-		send_recent(c, v);
-	control_end(c);
 }

@@ -23,6 +23,29 @@ static json_t *reasons(const struct metrics *m)
 	return rows;
 }
 
+/* Bounds are powers of two, the last bucket has none. */
+static json_t *latency(const struct metrics *m)
+{
+	json_t *buckets = json_array();
+
+	for (unsigned i = 0; i < METRICS_LATENCY_BUCKETS; i++)
+		json_array_append_new(buckets, json_pack("{s:o, s:o}",
+			"under", count(i + 1 < METRICS_LATENCY_BUCKETS ? (uint64_t)1 << i : 0), "count", count(m->latency[i])));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}",
+		"p50", count(metrics_latency_us(m, 0.5)), "p99", count(metrics_latency_us(m, 0.99)),
+		"p999", count(metrics_latency_us(m, 0.999)), "sum", count(m->latency_us_total), "buckets", buckets);
+}
+
+static json_t *delays(const struct metrics *m)
+{
+	json_t *buckets = json_array();
+
+	for (unsigned i = 0; i < HISTORY_BUCKETS; i++)
+		json_array_append_new(buckets, json_pack("{s:I, s:o}",
+			"under", (json_int_t)history_under(i), "count", count(m->delays[i])));
+	return buckets;
+}
+
 static json_t *store_status_of(const struct server *s, const struct settings *settings)
 {
 	struct store_stats st;
@@ -85,14 +108,12 @@ void control_status(struct control_conn *c, const json_t *arguments)
 	int64_t up = clock_wall(s->clock) - s->started_at;
 
 	(void)arguments;
-	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
 		"version", GREYLAG_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)(up > 0 ? up : 0),
 		"started", control_time(s->started_at), "config", config->path,
 		"mode", config->policy.observe ? "observe" : "enforce", "requests", count(m->requests),
-		"verdicts", reasons(m), "latency_us", json_pack("{s:o, s:o, s:o}",
-			"p50", count(metrics_latency_us(m, 0.5)), "p99", count(metrics_latency_us(m, 0.99)),
-			"p999", count(metrics_latency_us(m, 0.999))),
-		"delayed", count(m->delayed), "delayed_mean_s", count(m->delayed ? m->delayed_s_total / m->delayed : 0),
+		"verdicts", reasons(m), "latency_us", latency(m),
+		"delayed", count(m->delayed), "delayed_s", count(m->delayed_s_total), "delays", delays(m), "delayed_mean_s", count(m->delayed ? m->delayed_s_total / m->delayed : 0),
 		"server", counters(s), "store", store_status_of(s, &config->settings),
 		"clock_trusted", s->distrust_until_s == 0,
 		"amnesty_until", control_time(engine_amnesty_until(s->engine)), "dns", dns(s),

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/endpoint.h"
+#include "base/inherit.h"
 #include "daemon/conn.h"
 #include "daemon/control.h"
 #include "daemon/greylistdconn.h"
@@ -25,7 +26,7 @@ void listener_name(struct buf *out, const struct listen_spec *spec)
 
 static bool same_place(const struct listen_spec *a, const struct listen_spec *b)
 {
-	if (a->tcp != b->tcp || a->kind != b->kind || a->once != b->once)
+	if (a->tcp != b->tcp || a->kind != b->kind || a->once != b->once || a->read_only != b->read_only)
 		return false;
 	return a->tcp ? strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0
 		      : strcmp(a->path, b->path) == 0;
@@ -33,7 +34,8 @@ static bool same_place(const struct listen_spec *a, const struct listen_spec *b)
 
 /* --- Opening -------------------------------------------------------------------- */
 
-static int open_socket(const struct listen_spec *spec, struct buf *why)
+/* One that the service manager handed over is used as it is, and stays its own. */
+static int open_socket(const struct listen_spec *spec, bool *inherited, struct buf *why)
 {
 	char text[ENDPOINT_TEXT];
 	struct buf name = BUF_ON(text);
@@ -42,7 +44,9 @@ static int open_socket(const struct listen_spec *spec, struct buf *why)
 	listener_name(&name, spec);
 	if (endpoint_parse(buf_span(&name), &e, why) != 0)
 		return -1;
-	return endpoint_listen(&e, spec->mode, spec->group, why);
+	int fd = inherit_socket(&e);
+	*inherited = fd >= 0;
+	return fd >= 0 ? fd : endpoint_listen(&e, spec->mode, spec->group, why);
 }
 
 static void on_pause_over(struct loop_timer *t)
@@ -79,7 +83,7 @@ static void welcome(struct listener *l, int fd)
 		conn_new(l->server, fd, &l->spec);
 		break;
 	case LISTEN_CONTROL:
-		control_new(l->server, fd);
+		control_new(l->server, fd, l->spec.read_only);
 		break;
 	case LISTEN_GREYLISTD:
 		greylistdconn_new(l->server, fd);
@@ -109,13 +113,14 @@ int listener_open(struct listener *l, struct server *s, const struct listen_spec
 		  struct buf *why)
 {
 	struct stat st;
-	int fd = open_socket(spec, why);
+	bool inherited;
+	int fd = open_socket(spec, &inherited, why);
 
 	if (fd < 0)
 		return -1;
 	l->server = s;
 	l->spec = *spec;
-	l->inode = !spec->tcp && lstat(spec->path, &st) == 0 ? st.st_ino : 0;
+	l->inode = !spec->tcp && !inherited && lstat(spec->path, &st) == 0 ? st.st_ino : 0;
 	loop_watch_init(&l->watch, s->loop, fd, on_connect, l);
 	loop_timer_init(&l->pause, s->loop, on_pause_over, l);
 	return 0;

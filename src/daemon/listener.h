@@ -5,7 +5,8 @@
 #include "daemon/server.h"
 
 /* Opens, binds and listens, without watching yet (this may happen as root,
- * before privileges are dropped). A stale UNIX socket file is replaced; one
+ * before privileges are dropped). A socket of the service manager that listens there
+ * (base/inherit.h) is taken. Otherwise a stale UNIX socket file is replaced; one
  * that answers belongs to another process and is an error. 0, or -1 with why. */
 int listener_open(struct listener *l, struct server *s, const struct listen_spec *spec,
 		  struct buf *why);

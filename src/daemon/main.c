@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/inherit.h"
 #include "daemon/detach.h"
 #include "daemon/listener.h"
 #include "daemon/privileges.h"
@@ -70,6 +71,13 @@ static int open_listeners(struct server *s, const struct config *config, struct 
 		if (listener_open(&s->listeners[i], s, &config->listens[i], why) != 0)
 			return -1;
 	return 0;
+}
+
+/* Whoever connects there would wait for ever. */
+static void warn_of_unused(const char *name, void *arg)
+{
+	(void)arg;
+	log_msg(LOG_LEVEL_WARNING, "no `listen` line names %s, a socket of the service manager: nobody answers there", name);
 }
 
 /* The folder that a file or socket is in. */
@@ -146,6 +154,7 @@ static int start(struct server *s, struct config *config, struct buf *why)
 		config_free(&config);
 		return -1;
 	}
+	inherit_unused(warn_of_unused, NULL);
 	confine(config);
 	s->names = names_new(why);
 	if (!s->names) {
@@ -231,6 +240,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	inherit_begin();
 	/* One arena: the threads of the store would otherwise keep several. */
 	mallopt(M_ARENA_MAX, 1);
 	struct config *config = config_load(a.config, &diag);

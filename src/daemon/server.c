@@ -3,12 +3,13 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/notify.h"
 #include "config/ruletest.h"
 #include "daemon/conn.h"
 #include "daemon/control.h"
 #include "daemon/greylistdconn.h"
 #include "daemon/listener.h"
-#include "daemon/notify.h"
+#include "daemon/recent.h"
 #include "daemon/verdictlog.h"
 #include "engine/clientcache.h"
 
@@ -212,16 +213,6 @@ static void flush_log(void *arg)
 	log_flush();
 }
 
-static void on_verdict(const struct inquiry *q, const struct config *config, void *arg)
-{
-	struct server *s = arg;
-
-	recent_add(&s->recent, q);
-	verdictlog_report(q, config, NULL);
-	if (s->requestlog)
-		requestlog_add(s->requestlog, q);
-}
-
 /* --- Start and stop ----------------------------------------------------------------------- */
 
 static struct store *open_store(struct server *s, const struct settings *settings, struct buf *why)
@@ -242,6 +233,16 @@ static struct store *open_store(struct server *s, const struct settings *setting
 	return store_open(&options, why);
 }
 
+static void on_verdict(const struct inquiry *q, const struct config *config, void *arg)
+{
+	const struct server *s = arg;
+
+	recent_add(s->recent, q);
+	verdictlog_report(q, config);
+	if (s->requestlog)
+		requestlog_add(s->requestlog, q);
+}
+
 int server_start(struct server *s, struct config *config, struct buf *why)
 {
 	if (set_requestlog(s, &config->settings, why) != 0) {
@@ -250,7 +251,8 @@ int server_start(struct server *s, struct config *config, struct buf *why)
 	}
 	s->store = open_store(s, &config->settings, why);
 	s->living = s->store ? livinglists_new(s->loop, s->clock, s->store) : NULL;
-	if (!s->living) {
+	s->recent = s->living ? recent_new() : NULL;
+	if (!s->recent) {
 		if (s->store)
 			buf_fail(why, "out of memory");
 		config_free(&config);
@@ -321,6 +323,7 @@ bool server_stop(struct server *s)
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
 	ended = requestlog_close(&s->requestlog) && ended;
+	recent_free(&s->recent);
 	conn_reap(s);
 	greylistdconn_reap(s);
 	return ended;

@@ -4,7 +4,6 @@
 #define GREYLAG_DAEMON_SERVER_H
 
 #include "base/loop.h"
-#include "daemon/recent.h"
 #include "engine/engine.h"
 #include "engine/livingdomains.h"
 #include "engine/livinglists.h"
@@ -13,6 +12,7 @@
 struct conn;
 struct control_conn;
 struct greylistdconn;
+struct recent;
 
 /* A listening socket and what it is for. */
 struct listener {
@@ -20,7 +20,7 @@ struct listener {
 	struct listen_spec spec;
 	struct loop_watch watch;	/* watch.fd < 0: slot unused */
 	struct loop_timer pause;	/* after the system ran out of descriptors */
-	uint64_t inode;			/* of the UNIX socket we made, 0 for TCP */
+	uint64_t inode;			/* of the UNIX socket we made; 0: TCP, or inherited */
 };
 
 struct server_counters {
@@ -52,12 +52,12 @@ struct server {
 	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
 	struct requestlog *requestlog;	/* NULL: no journal of requests */
+	struct recent *recent;		/* the last verdicts */
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */
 	uint64_t last_mono_ns;
 	int64_t distrust_until_s;	/* monotonic: no expiry before */
 	struct server_counters counters;
-	struct recent recent;
 	bool stopping;
 };
 

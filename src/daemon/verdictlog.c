@@ -1,8 +1,5 @@
 #include "daemon/verdictlog.h"
 
-#define LOGGED_NAME 100
-#define LOGGED_ADDRESS 200
-
 static void add_key(struct buf *out, const char *key)
 {
 	buf_addc(out, ' ');
@@ -28,7 +25,7 @@ static void add_address(struct buf *out, const char *key, struct span value)
 {
 	add_key(out, key);
 	buf_addc(out, '<');
-	buf_addsafe(out, value, LOGGED_ADDRESS);
+	buf_addsafe(out, value, VERDICTLOG_ADDRESS);
 	buf_addc(out, '>');
 }
 
@@ -43,10 +40,10 @@ static void add_rule(struct buf *out, const struct inquiry *q)
 {
 	const struct ruling *rule = &q->decision.ruling;
 
-	add_value(out, "rule", span_of(rule->file), LOGGED_NAME);
+	add_value(out, "rule", span_of(rule->file), VERDICTLOG_NAME);
 	buf_addc(out, ':');
 	if (rule->listed)
-		buf_addsafe(out, span_of(q->hit.value), LOGGED_NAME);
+		buf_addsafe(out, span_of(q->hit.value), VERDICTLOG_NAME);
 	else
 		buf_addu(out, rule->line);
 }
@@ -78,17 +75,17 @@ void verdictlog_add(struct buf *out, const struct inquiry *q)
 
 	add_verdict(out, q);
 	add_value(out, "client", r->client_text, NETADDR_TEXT);
-	add_value(out, "name", r->client_name, LOGGED_NAME);
+	add_value(out, "name", r->client_name, VERDICTLOG_NAME);
 	if (d->subject)
-		add_value(out, "identity", identity_span(&d->identity), LOGGED_NAME);
-	add_value(out, "helo", r->helo, LOGGED_NAME);
+		add_value(out, "identity", identity_span(&d->identity), VERDICTLOG_NAME);
+	add_value(out, "helo", r->helo, VERDICTLOG_NAME);
 	if (r->has_sender)
 		add_address(out, "from", r->sender);
 	if (r->recipient.n)
 		add_address(out, "to", r->recipient);
 	if (r->stage != STAGE_RCPT)
-		add_value(out, "stage", span_of(stage_word(r->stage)), LOGGED_NAME);
-	add_value(out, "queue", r->queue_id, LOGGED_NAME);
+		add_value(out, "stage", span_of(stage_word(r->stage)), VERDICTLOG_NAME);
+	add_value(out, "queue", r->queue_id, VERDICTLOG_NAME);
 }
 
 static enum log_level level_of(const struct inquiry *q)
@@ -137,13 +134,12 @@ static enum log_level level_of(const struct inquiry *q)
 	return LOG_LEVEL_INFO;
 }
 
-void verdictlog_report(const struct inquiry *q, const struct config *config, void *arg)
+void verdictlog_report(const struct inquiry *q, const struct config *config)
 {
 	char text[1400];
 	struct buf line = buf_on(text, sizeof text);
 	enum log_level level = level_of(q);
 
-	(void)arg;
 	if (!log_wants(level))
 		return;
 	/* A first pass says how long mail was delayed, which is always worth a line. */

@@ -6,7 +6,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/inherit.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "doors/miltersession.h"
 
 #define LISTEN_DEFAULT "unix:/run/greylag-milter/socket"
@@ -30,9 +32,10 @@ struct door {
 	struct loop *loop;
 	struct milter milter;
 	struct loop_watch listener;
-	struct loop_timer pause;
+	struct loop_timer pause, watchdog;
 	struct conn *conns, *graves;
 	unsigned count;
+	bool inherited;		/* the listening socket is the service manager's */
 };
 
 static struct {
@@ -235,10 +238,29 @@ static void flush_log(void *arg)
 	log_flush();
 }
 
+static void keep_alive(struct loop_timer *t)
+{
+	unsigned every_ms = notify_watchdog_ms();
+
+	if (every_ms == 0)
+		return;
+	notify_send("WATCHDOG=1");
+	loop_timer_set(t, every_ms);
+}
+
+/* One that the service manager handed over is used as it is, and stays its own. */
+static int open_socket(struct door *d, struct buf *why)
+{
+	int fd = inherit_socket(&settings.listen);
+
+	d->inherited = fd >= 0;
+	return fd >= 0 ? fd : endpoint_listen(&settings.listen, settings.mode, settings.group, why);
+}
+
 static int start(struct door *d, const struct door_options *o, struct buf *why)
 {
 	d->loop = loop_new(why);
-	int fd = d->loop ? endpoint_listen(&settings.listen, settings.mode, settings.group, why) : -1;
+	int fd = d->loop ? open_socket(d, why) : -1;
 	if (fd < 0)
 		return -1;
 	const struct pool_options pool = { .loop = d->loop, .endpoint = o->endpoint, .deadline_ms = o->deadline_ms,
@@ -248,6 +270,7 @@ static int start(struct door *d, const struct door_options *o, struct buf *why)
 		return -1;
 	loop_watch_init(&d->listener, d->loop, fd, on_connect, d);
 	loop_timer_init(&d->pause, d->loop, on_pause_over, d);
+	loop_timer_init(&d->watchdog, d->loop, keep_alive, d);
 	loop_each_turn(d->loop, reap, d);
 	loop_each_turn(d->loop, flush_log, NULL);
 	if (loop_on_signal(d->loop, SIGTERM, on_signal, d->loop) != 0 || loop_on_signal(d->loop, SIGINT, on_signal, d->loop) != 0)
@@ -280,6 +303,7 @@ int main(int argc, char **argv)
 	const struct log_options log = { .target = settings.syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR, .ident = "greylag-milter",
 					 .facility = LOG_MAIL, .level = LOG_LEVEL_INFO };
 	raise_descriptors();
+	inherit_begin();
 	if (log_open(&log, &why) != 0 || start(&door, &options, &why) != 0) {
 		fprintf(stderr, "greylag-milter: %s\n", buf_str(&why));
 		return 69;
@@ -287,13 +311,17 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	log_msg(LOG_LEVEL_NOTICE, "serves on %s, asks %s", settings.listen.name, options.endpoint.name);
 	log_flush();
+	notify_send("READY=1");
+	keep_alive(&door.watchdog);
 	loop_run(door.loop);
+	notify_send("STOPPING=1");
+	loop_timer_cancel(&door.watchdog);
 	while (door.conns)
 		close_conn(door.conns);
 	reap(&door);
 	pool_free(&door.milter.pool);
 	loop_watch_set(&door.listener, 0);
-	if (endpoint_path(&settings.listen))
+	if (endpoint_path(&settings.listen) && !door.inherited)
 		unlink(endpoint_path(&settings.listen));
 	loop_free(&door.loop);
 	log_close();

@@ -8,8 +8,10 @@ void metrics_count(struct metrics *m, const struct decision *d, uint64_t took_ns
 		bucket++;
 	m->requests++;
 	m->latency[bucket]++;
+	m->latency_us_total += took_ns / 1000;
 	m->reasons[d->verdict][d->reason]++;
 	if (d->reason == REASON_RETRIED) {
+		m->delays[history_bucket(d->delayed_s)]++;
 		m->delayed++;
 		m->delayed_s_total += (uint64_t)d->delayed_s;
 	}

@@ -3,6 +3,7 @@
 #define GREYLAG_ENGINE_METRICS_H
 
 #include "core/decide.h"
+#include "core/historykey.h"
 
 /* Latency histogram: bucket i counts answers that took less than 2^i microseconds. */
 #define METRICS_LATENCY_BUCKETS 25
@@ -11,6 +12,8 @@ struct metrics {
 	uint64_t requests;
 	uint64_t reasons[VERDICT_COUNT][REASON_COUNT];
 	uint64_t latency[METRICS_LATENCY_BUCKETS];
+	uint64_t latency_us_total;
+	uint64_t delays[HISTORY_BUCKETS];	/* first passes by what they had waited */
 	uint64_t delayed_s_total;	/* seconds that mail waited which then passed */
 	uint64_t delayed;		/* how many such first passes */
 };

@@ -69,13 +69,14 @@ static int copy_all(const struct bdb *b, const char *folder, bool (*wanted)(cons
 {
 	DIR *d = opendir(folder);
 	const struct dirent *e;
-	int result = d ? 0 : buf_fail(why, "%s: %s", folder, strerror(errno));
+	int result = 0;
 
+	if (!d)
+		return buf_fail(why, "%s: %s", folder, strerror(errno));
 	while (result == 0 && (e = readdir(d)) != NULL)
 		if (wanted(e->d_name))
 			result = copy_file(b, folder, e->d_name, why);
-	if (d)
-		closedir(d);
+	closedir(d);
 	return result;
 }
 

@@ -80,13 +80,14 @@ static int visit(struct walk *w, const char *path, unsigned depth)
 {
 	DIR *d = opendir(path);
 	const struct dirent *e;
-	int result = d ? 0 : buf_fail(w->why, "%s: %s", path, strerror(errno));
+	int result = 0;
 
+	if (!d)
+		return buf_fail(w->why, "%s: %s", path, strerror(errno));
 	w->in->file = path;
 	while (result == 0 && (e = readdir(d)) != NULL)
 		result = visit_entry(w, path, e->d_name, depth);
-	if (d)
-		closedir(d);
+	closedir(d);
 	return result;
 }
 

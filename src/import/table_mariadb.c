@@ -64,8 +64,10 @@ int table_mariadb_read(struct import *in, const char *target, const struct table
 	const struct store_options options = { .target = target, .user = in->user, .password_file = in->password_file };
 	struct mariadb_where *w = calloc(1, sizeof *w);
 	struct mariadb_link l = { .mysql = NULL };
-	int result = w ? mariadb_where_read(w, &options, why) : buf_fail(why, "out of memory");
 
+	if (!w)
+		return buf_fail(why, "out of memory");
+	int result = mariadb_where_read(w, &options, why);
 	if (result == 0)
 		result = connect_any(&l, w, why);
 	for (unsigned i = 0; i < count && result == 0; i++)

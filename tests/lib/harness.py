@@ -218,7 +218,9 @@ class Tests:
 
     def main(self):
         args = self.parser.parse_args()
-        args.greylagd, args.greylag = (str(pathlib.Path(p).resolve()) for p in (args.greylagd, args.greylag))
+        for name in ("greylagd", "greylag", "web"):
+            if hasattr(args, name):
+                setattr(args, name, str(pathlib.Path(getattr(args, name)).resolve()))
         passed = failed = skipped = 0
         for test in self.tests:
             if args.names and test.__name__ not in args.names:

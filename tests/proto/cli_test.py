@@ -274,6 +274,50 @@ def nonsense_on_the_control_socket(t):
 
 
 @test
+def read_only_socket(t):
+    look = t.folder / "look"
+    d = filled(t, f"listen control unix {look} mode 0666 read-only")
+    equal(stat.S_IMODE(look.stat().st_mode), 0o666)
+    d.control, all_of_it = look, d.control
+    for words in (["status"], ["show", "client", "192.0.2.1"], ["lists", "--json"], ["config"], ["version"],
+                  ["why", "192.0.2.1", "alice@example.org", "bob@example.net"]):
+        t.greylag(d, *words)
+    for words in (["forget", "client", "192.0.2.1"], ["allow", "192.0.2.1"], ["reload"], ["unlist", "allow", "192.0.2.1"],
+                  ["backup", str(t.folder / "copy")]):
+        r = subprocess.run([t.args.greylag, "--socket", str(look), *words], capture_output=True, text=True, timeout=LIMIT)
+        equal(r.returncode, 75, str(words))
+        check("read-only" in r.stderr, r.stderr)
+    d.control = all_of_it
+    check("forgotten" in t.greylag(d, "forget", "client", "192.0.2.1"), "the other socket may")
+
+
+@test
+def recent_verdicts(t):
+    d = filled(t)
+    with Asker(d.socket) as a:
+        a.ask(client_address="192.0.2.1", helo_name="he lo", sender=b"\xff\"<b>" + b"x" * 300 + b"@example.org",
+              recipient="bob@example.net", queue_id="Q1")
+    c = Control(d)
+    answer = c.ask(b'{"cmd":"recent"}')
+    equal(answer.pop(), {"end": True})
+    equal([r["number"] for r in answer], [1, 2, 3, 4])
+    equal({k: answer[2][k] for k in ("verdict", "reason", "client", "name", "identity", "from", "to")},
+          {"verdict": "defer", "reason": "new", "client": "198.51.100.7", "name": "mail.sender.example",
+           "identity": "sender.example", "from": "dave@sender.example", "to": "eve@example.net"})
+    check("queue" not in answer[0] and answer[0]["wait"] > 0, str(answer[0]))
+    equal(answer[3]["from"][:12], "\\xff\\x22<b>x", "escaped")
+    check(answer[3]["from"].endswith("...") and answer[3]["queue"] == "Q1", str(answer[3]))
+    for row in answer:
+        line = next(l for l in d.logged().splitlines() if f"from=<{row['from']}>" in l)
+        for key in ("verdict", "reason", "client", "identity"):
+            check(f"{key}={row[key]} " in line, f"{key} of {row} in {line}")
+    equal([r["number"] for r in c.ask(b'{"cmd":"recent","after":2}')[:-1]], [3, 4])
+    equal([r["number"] for r in c.ask(b'{"cmd":"recent","most":1}')[:-1]], [4])
+    for odd in (b'"after":-1', b'"after":"x"', b'"most":-5', b'"most":0', b'"after":9223372036854775807'):
+        check("end" in c.ask(b'{"cmd":"recent",' + odd + b"}")[-1], str(odd))
+
+
+@test
 def request_without_end(t):
     d = filled(t)
     c = Control(d)

@@ -8,6 +8,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import mariadb
+import mariadb_test
 from harness import LIMIT, Asker, Tests, check, equal, wait_for
 from valkey import Server
 
@@ -137,16 +139,38 @@ def is_none_of_the_records(t):
 
 
 @test
+def moves_with_the_store(t):
+    """Copied once, however often."""
+    d = t.daemon(CONFIG, store="rocksdb")
+    mail(d)
+    equal(d.stop(), 0)
+    other = t.daemon(CONFIG, store="rocksdb", start=False)
+    other.store_folder.mkdir()
+    for _ in range(2):
+        t.greylag(d, "store", "copy", f"rocksdb:{d.store_folder}", f"rocksdb:{other.store_folder}")
+    other.start()
+    equal(total(history(other)), WANTED)
+
+
+@test
+def observed_mail_is_counted_as_such(t):
+    d = t.daemon(CONFIG + "\nmode observe")
+    mail(d)
+    sums = total(history(d))
+    equal((sums["observe", "new"], sums["observe", "trap"], sums["pass", "allow-rule"]), (5, 1, 7))
+    report = json.loads(t.greylag(d, "report", "--json"))
+    equal(report["begun"], 5)
+
+
+@test
 def keep_zero_counts_nothing(t):
     d = t.daemon(CONFIG + "\nhistory keep 0")
     mail(d)
     equal(history(d), [])
 
 
-@test
-def two_exchangers_one_history(t):
-    server = Server(t)
-    one, two = (t.daemon(CONFIG, store=f"valkey unix:{server.socket}") for _ in range(2))
+def two_exchangers(t, store):
+    one, two = (t.daemon(CONFIG, store=store) for _ in range(2))
     mail(one)
     mail(two, strangers=4, retries=0)
     with Asker(two.socket) as a:
@@ -163,6 +187,16 @@ def two_exchangers_one_history(t):
         equal(sum(n for (v, _), n in sums.items() if v in ("pass", "defer", "reject")), 16 + 12 + 5)
     two.stop()
     equal(total(history(one)), sums, "and stays when one goes")
+
+
+@test
+def two_exchangers_one_history(t):
+    two_exchangers(t, f"valkey unix:{Server(t).socket}")
+
+
+@test
+def two_exchangers_one_database(t):
+    two_exchangers(t, mariadb_test.database(t, mariadb.alone(t)) + "\nstore user root")
 
 
 @test

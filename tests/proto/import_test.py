@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import mariadb
+import valkey
 from harness import LIMIT, Tests, ask_once, check, equal, wait_for
 from peers import Greylistd, Postgrey, Sqlgrey
 
@@ -507,6 +508,29 @@ def what_happened_here_counts(t):
     equal(imported(t, d, "spamdb", "-", stdin=grey)["changed"], 1)
     passes(d, "203.0.113.5", "fresh@waits.example")
     equal(imported(t, d, "spamdb", "-", stdin=grey)["present"], 1)
+
+
+@test
+def into_a_shared_store(t):
+    """What is imported at one exchanger counts at the other one."""
+    now = int(time.time())
+    server = valkey.Server(t)
+    one, two = (t.daemon("greylist delay 60s\n", store=f"valkey unix:{server.socket}") for _ in range(2))
+    text = (f"WHITE|192.0.2.7|||{now - 9}|{now - 8}|{now + DAY}|3|12\nTRAPPED|203.0.113.66|{now + HOUR}\n"
+            f"GREY|203.0.113.5|h|a@b.example|bob@example.net|{now - 900}|{now}|{now + HOUR}|2|0\n").encode()
+    equal(imported(t, one, "spamdb", "-", stdin=text)["added"], 3)
+    again(t, two, "spamdb", "-", stdin=text)
+    passes(two, "192.0.2.7", "x@new.example")
+    passes(two, "203.0.113.5", "a@b.example")
+    wait_for(lambda: ask(two, "203.0.113.66", "a@b.example").startswith(("REJECT", "5")), "the entry at the other one")
+    run(t, one, "block", "198.51.100.0/24")
+    exported = run(t, one, "export")[0]
+    run(t, one, "unlist", "block", "198.51.100.0/24")
+    (t.folder / "other").mkdir()
+    other = valkey.Server(t, t.folder / "other")
+    third = t.daemon(store=f"valkey unix:{other.socket}")
+    run(t, third, "import", "greylag", "-", stdin=exported.encode())
+    wait_for(lambda: ask(third, "198.51.100.9", "a@b.example").startswith(("REJECT", "5")), "the list that was imported")
 
 
 @test

@@ -1,20 +1,20 @@
-#include "cli/client.h"
+#include "client/client.h"
 
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAIT_S 10
 #define LINE_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
-int client_open(struct client *c, const char *path)
+int client_open(struct client *c, const char *path, unsigned limit_ms)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const struct timeval limit = { .tv_sec = WAIT_S };
+	const struct timeval limit = { .tv_sec = limit_ms / 1000, .tv_usec = (suseconds_t)(limit_ms % 1000) * 1000 };
 
 	c->in = buf_heap(LINE_MAX_BYTES);
 	c->fd = -1;
+	c->refused = false;
 	if (strlen(path) >= sizeof address.sun_path) {
 		snprintf(c->problem, sizeof c->problem, "%s: too long for the path of a socket", path);
 		return STATUS_USAGE;
@@ -94,6 +94,7 @@ int client_row(struct client *c, json_t **row)
 		return -1;
 	}
 	const char *problem = json_string_value(json_object_get(*row, "error"));
+	c->refused = problem != NULL;
 	bool end = json_is_true(json_object_get(*row, "end"));
 	if (problem)
 		snprintf(c->problem, sizeof c->problem, "%s", problem);

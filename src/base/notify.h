@@ -1,7 +1,7 @@
 /* What systemd wants to hear (sd_notify(3), protocol only; no library), all
  * without effect when it is not there. */
-#ifndef GREYLAG_DAEMON_NOTIFY_H
-#define GREYLAG_DAEMON_NOTIFY_H
+#ifndef GREYLAG_BASE_NOTIFY_H
+#define GREYLAG_BASE_NOTIFY_H
 
 #include "base/buf.h"
 

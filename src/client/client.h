@@ -1,6 +1,7 @@
-/* The control socket from the command's side. */
-#ifndef GREYLAG_CLI_CLIENT_H
-#define GREYLAG_CLI_CLIENT_H
+/* The control socket from the side of those who command: greylag(1), greylag-web(8). A
+ * client blocks, and belongs to one thread. */
+#ifndef GREYLAG_CLIENT_CLIENT_H
+#define GREYLAG_CLIENT_CLIENT_H
 
 #include <jansson.h>
 
@@ -10,14 +11,18 @@
 enum { STATUS_OK = 0, STATUS_NO = 1, STATUS_USAGE = 64, STATUS_UNAVAILABLE = 69, STATUS_TEMPORARY = 75,
        STATUS_DENIED = 77 };
 
+#define CLIENT_LIMIT_MS 10000	/* for those who wait for an answer at a terminal */
+
 struct client {
 	int fd;
 	struct buf in;
 	char problem[700];	/* what went wrong, for people */
+	bool refused;		/* ... as greylagd said */
 };
 
-/* Connects within 10 seconds. STATUS_OK, or the status to exit with and c->problem. */
-int client_open(struct client *c, const char *path);
+/* Connects; no step takes longer than limit_ms. STATUS_OK, or the status to exit with
+ * and c->problem. To be closed in either case. */
+int client_open(struct client *c, const char *path, unsigned limit_ms);
 void client_close(struct client *c);
 /* Sends one command. */
 int client_send(struct client *c, const json_t *request);
