@@ -200,9 +200,10 @@ static void *run(void *arg)
 		uint64_t until = thread_now_ns() + WAIT_NS;
 		while (!l->stop && l->next.fd < 0 && l->fill.n < WAKE_AT && thread_wait_until(&l->wake, &l->lock, until))
 			;
+		/* First: whoever has moved the former file away takes it for complete. */
+		take_target(l);
 		if (l->fill.n)
 			write_out(l);
-		take_target(l);
 		if (l->stop && l->fill.n == 0)
 			break;
 	}
