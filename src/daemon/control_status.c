@@ -80,8 +80,8 @@ static json_t *journal(const struct server *s, const struct settings *settings)
 
 	if (s->requestlog)
 		requestlog_stats(s->requestlog, &st);
-	return json_pack("{s:o, s:o, s:o}", "file", control_string(span_of(settings->journal)), "recorded", count(st.lines),
-		"dropped", count(st.dropped));
+	return json_pack("{s:o, s:o, s:o, s:o}", "file", control_string(span_of(settings->journal)), "recorded", count(st.lines),
+		"dropped", count(st.dropped), "waiting", count(st.waiting));
 }
 
 static json_t *dns(const struct server *s)

@@ -2,39 +2,20 @@
 
 #include <stddef.h>
 
+#include "learn/greylog.h"
 #include "learn/logline.h"
-#include "learn/peer.h"
+#include "requestlog/entrycopy.h"
 
-#define QUEUED 8192		/* messages whose delivery has not come yet; a newer one takes an older one's place */
-
-/* What is known of a message in a mail server's queue. */
-struct queued {
-	char id[32];
-	char client[NETADDR_TEXT], name[REQUEST_NAME_MAX + 1];
-	char sender[REQUEST_ADDRESS_MAX + 1];
-	bool sender_known, ours;
-};
+#define WAITING 256		/* requests of one line; what is beyond is lost */
 
 struct maillogline {
 	struct logclock clock;
+	struct greylog *greylog;
 	bool verdicts;			/* the log has verdict lines of greylagd */
-	struct queued queued[QUEUED];
+	unsigned first, count;		/* of those that were read and not taken */
+	struct entry_copy *waiting[WAITING];
+	struct entry scratch;
 };
-
-struct maillogline *maillogline_new(int64_t now)
-{
-	struct maillogline *m = calloc(1, sizeof *m);
-
-	if (m)
-		logclock_init(&m->clock, now);
-	return m;
-}
-
-void maillogline_free(struct maillogline **m)
-{
-	free(*m);
-	*m = NULL;
-}
 
 /* --- Building a request ------------------------------------------------------------------- */
 
@@ -77,7 +58,7 @@ static int end(struct entry *e, struct buf *why)
 	return netaddr_parse(r->client_text, &r->client) ? 1 : buf_fail(why, "a request without a client");
 }
 
-/* --- key=value lines: greylagd, postgrey ------------------------------------------------------ */
+/* --- Verdict lines of greylagd ------------------------------------------------------------------- */
 
 /* What stands between `key` and the next `stop`, or the end. */
 static bool value_of(struct span text, const char *key, const char *stop, struct span *out)
@@ -160,131 +141,60 @@ static int from_greylagd(struct maillogline *m, const struct logline *l, struct 
 	return end(e, why);
 }
 
-/* "action=greylist, reason=new, client_name=n, client_address=a, sender=s, recipient=r" (postgrey 1.37). */
-static int from_postgrey(const struct logline *l, struct entry *e, struct buf *why)
-{
-	struct span action;
+/* --- Other greylistings, and mail servers ----------------------------------------------------------- */
 
-	if (!value_of(l->text, "action=", ",", &action))
-		return 0;
-	begin(e, l->at, span_eq(action, span_of("pass")) ? VERDICT_PASS : VERDICT_DEFER);
-	struct request *r = &e->request;
-	put_value(e, &r->client_text, l->text, " client_address=", ",", REQUEST_WORD_MAX);
-	put_value(e, &r->client_name, l->text, " client_name=", ",", REQUEST_NAME_MAX);
-	put_value(e, &r->sender, l->text, " sender=", ", recipient=", REQUEST_ADDRESS_MAX);
-	put_value(e, &r->recipient, l->text, ", recipient=", ",", REQUEST_ADDRESS_MAX);
-	if (!r->sender.p)
-		r->sender = span_make("", 0);
-	return end(e, why);
+static void on_event(void *arg, const struct greylog_event *event)
+{
+	struct maillogline *m = arg;
+	struct entry *e = &m->scratch;
+	char address[NETADDR_TEXT], text[100];
+	struct buf client = BUF_ON(address), why = BUF_ON(text);
+
+	if (m->verdicts || m->count == WAITING || event->recipient.n == 0)
+		return;
+	begin(e, event->at, event->deferred ? VERDICT_DEFER : VERDICT_PASS);
+	netaddr_add(&client, &event->peer.client);
+	put(e, &e->request.client_text, buf_span(&client), REQUEST_WORD_MAX);
+	put(e, &e->request.client_name, event->peer.name, REQUEST_NAME_MAX);
+	put(e, &e->request.sender, event->sender, REQUEST_ADDRESS_MAX);
+	put(e, &e->request.recipient, event->recipient, REQUEST_ADDRESS_MAX);
+	if (end(e, &why) == 1 && (m->waiting[(m->first + m->count) % WAITING] = entry_copy(e)) != NULL)
+		m->count++;
 }
 
-/* --- Postfix ------------------------------------------------------------------------------------ */
-
-static void put_peer(struct entry *e, const struct peer *p)
+struct maillogline *maillogline_new(int64_t now)
 {
-	char text[NETADDR_TEXT];
-	struct buf address = BUF_ON(text);
+	struct maillogline *m = calloc(1, sizeof *m);
 
-	netaddr_add(&address, &p->client);
-	put(e, &e->request.client_text, buf_span(&address), REQUEST_WORD_MAX);
-	put(e, &e->request.client_name, p->name, REQUEST_NAME_MAX);
+	if (!m)
+		return NULL;
+	logclock_init(&m->clock, now);
+	m->greylog = greylog_new(now, on_event, m);
+	if (!m->greylog)
+		maillogline_free(&m);
+	return m;
 }
 
-/* "NOQUEUE: reject: RCPT from name[addr]: 450 4.2.0 <to>: Recipient address rejected: Greylisted...;
- * from=<s> to=<r> proto=ESMTP helo=<h>": who wrote "Greylisted" may be any greylisting. */
-static int from_reject(const struct logline *l, struct span text, struct entry *e, struct buf *why)
+bool maillogline_next(struct maillogline *m, struct entry *out)
 {
-	struct span code, tail, ignored;
-	struct peer p;
-
-	if (!peer_read(text, &p))
-		return buf_fail(why, "a reject without a client");
-	if (!peer_after(text, "]: ", &code) || code.n == 0 || code.p[0] != '4' || !peer_after(code, "reylist", &ignored) ||
-	    !peer_after_last(text, "; from=<", &tail))
-		return 0;
-	begin(e, l->at, VERDICT_DEFER);
-	put_peer(e, &p);
-	put_value(e, &e->request.sender, tail, "", "> to=<", REQUEST_ADDRESS_MAX);
-	put_value(e, &e->request.recipient, tail, "> to=<", "> proto=", REQUEST_ADDRESS_MAX);
-	put_value(e, &e->request.helo, tail, " helo=<", ">", REQUEST_NAME_MAX);
-	return end(e, why);
+	if (m->count == 0)
+		return false;
+	entry_restore(out, m->waiting[m->first]);
+	free(m->waiting[m->first]);
+	m->first = (m->first + 1) % WAITING;
+	m->count--;
+	return true;
 }
 
-static void copy(char *out, size_t size, struct span s)
+void maillogline_free(struct maillogline **m)
 {
-	struct buf b = buf_on(out, size);
-
-	out[0] = '\0';
-	buf_addspan(&b, s);
-}
-
-static struct queued *slot_of(struct maillogline *m, struct span id)
-{
-	return &m->queued[span_hash(id, 0) % QUEUED];
-}
-
-static struct queued *find(struct maillogline *m, struct span id)
-{
-	struct queued *q = slot_of(m, id);
-
-	return id.n && span_eq(id, span_of(q->id)) ? q : NULL;
-}
-
-/* "ID: client=name[addr]", with "sasl_" of a user of ours. */
-static int from_client(struct maillogline *m, struct span id, struct span text)
-{
-	char address[NETADDR_TEXT];
-	struct buf b = BUF_ON(address);
-	struct queued *q = slot_of(m, id);
-	struct span ignored;
-	struct peer p;
-
-	if (id.n >= sizeof q->id || !peer_read(text, &p))
-		return 0;
-	netaddr_add(&b, &p.client);
-	copy(q->id, sizeof q->id, id);
-	copy(q->client, sizeof q->client, buf_span(&b));
-	copy(q->name, sizeof q->name, p.name);
-	q->sender_known = false;
-	q->ours = peer_after(text, ", sasl_", &ignored);
-	return 0;
-}
-
-/* "ID: to=<r>, orig_to=<o>, relay=..., status=sent": what was asked for is the original. */
-static int from_delivery(const struct logline *l, const struct queued *q, struct span text, struct entry *e, struct buf *why)
-{
-	struct span to, ignored;
-
-	if (q->ours || !q->sender_known || !peer_after(text, ", status=sent", &ignored) ||
-	    (!value_of(text, ", orig_to=<", ">", &to) && !value_of(text, "to=<", ">", &to)))
-		return 0;
-	begin(e, l->at, VERDICT_PASS);
-	put(e, &e->request.client_text, span_of(q->client), REQUEST_WORD_MAX);
-	put(e, &e->request.client_name, span_of(q->name), REQUEST_NAME_MAX);
-	put(e, &e->request.sender, span_of(q->sender), REQUEST_ADDRESS_MAX);
-	put(e, &e->request.recipient, to, REQUEST_ADDRESS_MAX);
-	return end(e, why);
-}
-
-static int from_postfix(struct maillogline *m, const struct logline *l, struct entry *e, struct buf *why)
-{
-	static const struct span reject = SPAN("NOQUEUE: reject: RCPT from "), client = SPAN("client="), from = SPAN("from=<"),
-				 to = SPAN("to=<");
-	size_t colon = span_find(l->text, ':');
-	struct span id = span_head(l->text, colon), text = span_trim(span_from(l->text, colon + 1));
-	struct queued *q;
-
-	if (span_starts(l->text, reject))
-		return from_reject(l, span_from(l->text, reject.n), e, why);
-	if (span_ends(l->program, span_of("/smtpd")) && span_starts(text, client))
-		return from_client(m, id, span_from(text, client.n));
-	if (!(q = find(m, id)))
-		return 0;
-	if (span_starts(text, from) && span_ends(l->program, span_of("/qmgr"))) {
-		copy(q->sender, sizeof q->sender, span_head(span_from(text, from.n), span_find(span_from(text, from.n), '>')));
-		q->sender_known = true;
-	}
-	return span_starts(text, to) ? from_delivery(l, q, text, e, why) : 0;
+	if (!*m)
+		return;
+	for (; (*m)->count; (*m)->count--, (*m)->first = ((*m)->first + 1) % WAITING)
+		free((*m)->waiting[(*m)->first]);
+	greylog_free(&(*m)->greylog);
+	free(*m);
+	*m = NULL;
 }
 
 /* --- The line ------------------------------------------------------------------------------------- */
@@ -319,9 +229,7 @@ int maillogline_read(struct maillogline *m, struct span line, struct entry *out,
 		return buf_fail(why, "neither a line of a journal nor of a log");
 	if (span_eq(l.program, span_of("greylagd")))
 		return from_greylagd(m, &l, out, why);
-	if (m->verdicts)
-		return 0;
-	if (span_starts(l.program, span_of("postgrey")))
-		return from_postgrey(&l, out, why);
-	return span_find(l.program, '/') < l.program.n ? from_postfix(m, &l, out, why) : 0;
+	if (!m->verdicts)
+		greylog_line(m->greylog, line);
+	return maillogline_next(m, out) ? 1 : 0;
 }

@@ -77,6 +77,8 @@ static void advance(struct sources *s, struct source *f)
 	struct span line;
 	int more;
 
+	f->waits = f->log && maillogline_next(f->log, &f->entry);
+	s->logged += f->waits;
 	while (!f->waits && (more = textfile_line(f->file, &line, &why)) != 0) {
 		if (more < 0) {
 			say_bad(s, f, 0, buf_str(&why));

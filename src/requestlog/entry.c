@@ -17,8 +17,9 @@ const unsigned entry_attribute_count = sizeof entry_attributes / sizeof *entry_a
 
 const char *const entry_slots[KEY_SLOTS] = {
 	[KEY_SLOT_ALLOWED] = "allowed", [KEY_SLOT_ADDRESS] = "address", [KEY_SLOT_TRIPLET] = "triplet",
-	[KEY_SLOT_PAIR] = "pair", [KEY_SLOT_ANYBODY] = "anybody",
+	[KEY_SLOT_PAIR] = "pair", [KEY_SLOT_ANYBODY] = "anybody", [KEY_SLOT_NETWORK] = "network",
 };
+_Static_assert(KEY_SLOTS == 6, "each slot has its name");
 
 const char *entry_report_word(enum report r)
 {

@@ -33,7 +33,7 @@ struct requestlog {
 	pthread_cond_t wake;
 	struct buf fill;
 	struct target next;		/* fd < 0: none */
-	uint64_t lines, dropped;
+	uint64_t taken, lines, dropped;
 	bool stop;
 	char memory[2][REQUESTLOG_MEMORY];
 };
@@ -81,7 +81,7 @@ static bool rotate(struct target *t)
 {
 	char text[CONFIG_TEXT_MAX + 100];
 	struct buf why = BUF_ON(text);
-	uint64_t size;
+	uint64_t size = 0;
 
 	for (unsigned i = t->keep; i > 0; i--)
 		if (!rename_to(t->path, i - 1, i))
@@ -200,9 +200,10 @@ static void *run(void *arg)
 		uint64_t until = thread_now_ns() + WAIT_NS;
 		while (!l->stop && l->next.fd < 0 && l->fill.n < WAKE_AT && thread_wait_until(&l->wake, &l->lock, until))
 			;
+		/* First: whoever has moved the former file away takes it for complete. */
+		take_target(l);
 		if (l->fill.n)
 			write_out(l);
-		take_target(l);
 		if (l->stop && l->fill.n == 0)
 			break;
 	}
@@ -275,6 +276,7 @@ void requestlog_add(struct requestlog *l, const struct inquiry *q)
 	entry_add(&line, q, &l->privacy);
 	pthread_mutex_lock(&l->lock);
 	size_t before = l->fill.n;
+	l->taken++;
 	if (!line.over)
 		buf_addspan(&l->fill, buf_span(&line));
 	if (line.over || l->fill.over) {
@@ -290,7 +292,7 @@ void requestlog_add(struct requestlog *l, const struct inquiry *q)
 void requestlog_stats(struct requestlog *l, struct requestlog_stats *out)
 {
 	pthread_mutex_lock(&l->lock);
-	*out = (struct requestlog_stats){ l->lines, l->dropped };
+	*out = (struct requestlog_stats){ l->lines, l->dropped, l->taken - l->lines - l->dropped };
 	pthread_mutex_unlock(&l->lock);
 }
 

@@ -22,6 +22,7 @@ struct requestlog_options {
 struct requestlog_stats {
 	uint64_t lines;			/* written */
 	uint64_t dropped;
+	uint64_t waiting;		/* in memory, on their way */
 };
 
 /* Makes the file, mode 0600, where there is none. NULL with why. Loop thread, as the others. */

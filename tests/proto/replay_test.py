@@ -21,14 +21,10 @@ def rows(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines() if line]
 
 
-def recorded(daemon):
-    """The journal once all is written: a second without a new line."""
-    path = daemon.folder / "journal"
-    size = -1
-    while path.exists() and path.stat().st_size != size:
-        size = path.stat().st_size
-        time.sleep(1.3)
-    return path
+def recorded(c, daemon):
+    """The journal once all is written."""
+    wait_for(lambda: json.loads(c.greylag(daemon, "--json", "status"))["journal"]["waiting"] == 0, "the journal to be written")
+    return daemon.folder / "journal"
 
 
 def replay(c, *arguments, status=0):
@@ -128,7 +124,7 @@ def same_and_double_delay(c):
     d.configure(f"journal {d.folder}/journal\n{RULES}")
     d.start()
     asked = traffic(d)
-    path = recorded(d)
+    path = recorded(c, d)
     lines = rows(path)
     equal(len(lines), asked, "recorded requests")
     equal(stat.S_IMODE(path.stat().st_mode), 0o600, "mode of the journal")
@@ -184,10 +180,10 @@ def records_of_before(c):
         check(not deferred(ask_once(d.socket, client_address=f"10.1.{i}.9")), "a good retry")
     d.configure(f"greylist delay 2s\njournal {d.folder}/journal")
     d.send_signal(signal.SIGHUP)
-    wait_for(lambda: (d.folder / "journal").exists(), "the journal")
+    wait_for((d.folder / "journal").exists, "the journal")
     for i in range(20):
         check(not deferred(ask_once(d.socket, client_address=f"10.1.{i}.9", sender="colleague@example.org")), "a known server")
-    t, _ = totals(c, "--config", d.config_file, recorded(d))
+    t, _ = totals(c, "--config", d.config_file, recorded(c, d))
     equal((changes(t), t["requests"]), (NOTHING, 20), "known servers")
     # What was found then does not make up for another rule.
     strict = config_file(d, "strict.conf", "greylist delay", "block recipient bob@example.net\ngreylist delay")
@@ -204,7 +200,7 @@ def rotation_and_hangup(c):
     with Asker(d.socket) as a:
         for i in range(4500):
             a.ask(client_address=f"10.2.{i % 250}.{i // 250}", sender=f"{long}{i}@example.org")
-    journal = recorded(d)
+    journal = recorded(c, d)
     files = sorted(p.name for p in d.folder.glob("journal*"))
     equal(files, ["journal", "journal.1", "journal.2"], "files")
     for name in files:
@@ -216,7 +212,7 @@ def rotation_and_hangup(c):
     d.send_signal(signal.SIGHUP)
     wait_for(journal.exists, "the file anew")
     ask_once(d.socket, sender="after@example.org")
-    recorded(d)
+    recorded(c, d)
     equal([r["sender"] for r in rows(journal)], ["after@example.org"], "after the rotation")
     # Compressed ones are read too, and order among files does not matter.
     packed = d.folder / "journal.2.gz"
@@ -229,7 +225,7 @@ def rotation_and_hangup(c):
     d.send_signal(signal.SIGHUP)
     wait_for(lambda: "it stays as it was" in d.logged(), "the complaint")
     ask_once(d.socket, sender="still@example.org")
-    recorded(d)
+    recorded(c, d)
     equal(rows(journal)[-1]["sender"], "still@example.org", "still recorded")
     # Switched off.
     d.configure("")
@@ -258,11 +254,10 @@ def full_disk(c):
             began = time.monotonic()
             a.ask(client_address=f"10.3.{i % 250}.{i // 250}")
             slowest = max(slowest, time.monotonic() - began)
-    journal = recorded(d)
+    journal = recorded(c, d)
     check(journal.stat().st_size <= limit, "the limit holds")
     lines = rows(journal)
-    status = json.loads(subprocess.run([c.args.greylag, "--json", "--socket", d.control, "status"], capture_output=True,
-                                       text=True, timeout=30).stdout)["journal"]
+    status = json.loads(c.greylag(d, "--json", "status"))["journal"]
     equal(status["recorded"], len(lines), "recorded")
     equal(status["recorded"] + status["dropped"], 3000, "all are accounted for")
     check(status["dropped"] > 0 and "not recorded" in d.logged(), f"{status} {d.logged()}")
@@ -288,7 +283,7 @@ def privacy(c):
         check(not deferred(ask_once(d.socket, client_address="10.4.1.1", sender="Anna.Secret@example.org",
                                     recipient="hidden+tag@example.net")), "the retry")
         ask_once(d.socket, sasl_username="loginname", sender="ours@example.net", recipient="far@example.com")
-        time.sleep(1.5)
+        recorded(c, d)
         text = (d.folder / name).read_text()
         return text, rows(d.folder / name)
 
@@ -302,8 +297,7 @@ def privacy(c):
     t, _ = totals(c, "--config", d.config_file, d.folder / "half")
     equal(changes(t), NOTHING, "replay of hashed names")
 
-    subprocess.run([c.args.greylag, "--socket", d.control, "forget", "client", "*", "--all"], check=True, timeout=30,
-                   capture_output=True)
+    c.greylag(d, "forget", "client", "*", "--all")
     text, lines = record("client", "most")
     for word in ("secret", "hidden", "loginname", "example.org", "example.net", "example.com"):
         check(word not in text.replace("mx.example.org", ""), f"{word} in the journal")
@@ -319,7 +313,7 @@ def torn_and_broken(c):
     d.start()
     for i in range(30):
         ask_once(d.socket, client_address=f"10.5.{i}.1")
-    journal = recorded(d)
+    journal = recorded(c, d)
     d.stop(signal.SIGKILL)
     whole = journal.read_bytes()
     # As a crash leaves it: the last line is cut short.
@@ -327,7 +321,7 @@ def torn_and_broken(c):
     d.process = None
     d.start()
     ask_once(d.socket, sender="later@example.org")
-    recorded(d)
+    recorded(c, d)
     text = journal.read_text().splitlines()
     equal(len(text), 31, "lines")
     equal(json.loads(text[-1])["sender"], "later@example.org", "the line after the torn one")
@@ -398,6 +392,37 @@ def mail_logs(c):
     conf.write_text("greylist delay 60s\n")
     t, _ = totals(c, "--config", conf, postgrey)
     equal((t["logged"], t["messages"], changes(t)), (2, 1, NOTHING), "postgrey's log")
+
+
+# As Exim 4.96 writes them (deliveries after its specification), and Sendmail 8.17.
+EXIM = """2026-11-21 14:48:15 H=(mx.example.org) [192.0.2.1] F=<alice@example.org> temporarily rejected RCPT <bob@example.net>: 451 4.7.1 Greylisted, please try again in 2 seconds
+2026-11-21 14:48:16 H=mx.other.example (helo) [192.0.9.1] F=<> temporarily rejected RCPT <bob@example.net>: no room
+2026-11-21 14:48:18 1xUmO2-00061A-04 <= alice@example.org H=(mx.example.org) [192.0.2.1] P=esmtp S=306
+2026-11-21 14:48:18 1xUmO2-00061A-04 => box <bob@example.net> R=local_user T=mail_spool
+2026-11-21 14:48:18 1xUmO2-00061A-04 Completed
+2026-11-21 14:48:19 1xUmO3-00061A-05 <= ours@example.net H=(laptop) [192.0.2.200] P=esmtpsa A=plain:ours S=306
+2026-11-21 14:48:19 1xUmO3-00061A-05 => far@example.com R=dnslookup T=remote_smtp
+"""
+SENDMAIL = """Nov 21 14:48:15 mx sm-mta[12]: 6ALA: Milter: to=<bob@example.net>, reject=451 4.7.1 Greylisted, please try again in 2 seconds
+Nov 21 14:48:15 mx sm-mta[12]: 6ALA: from=<alice@example.org>, size=0, class=0, nrcpts=0, proto=ESMTP, daemon=MTA, relay=mx.example.org [192.0.2.1]
+Nov 21 14:48:18 mx sm-mta[13]: 6ALB: from=<alice@example.org>, size=300, class=0, nrcpts=1, msgid=<1@x>, proto=ESMTP, daemon=MTA, relay=mx.example.org [192.0.2.1]
+Nov 21 14:48:18 mx sm-mta[14]: 6ALB: to=<bob@example.net>, delay=00:00:00, mailer=local, pri=30300, dsn=2.0.0, stat=Sent
+"""
+
+
+@test
+def exim_and_sendmail_logs(c):
+    for name, text in (("exim", EXIM), ("sendmail", SENDMAIL)):
+        log, conf = c.folder / name, c.folder / "conf"
+        log.write_text(text)
+        conf.write_text("greylist delay 2s\n")
+        t, _ = totals(c, "--config", conf, log)
+        equal((t["requests"], t["messages"], t["bad_lines"], changes(t)), (2, 1, 0, NOTHING), name)
+        conf.write_text("greylist delay 4s\n")
+        t, listed = totals(c, "--list", "--config", conf, log)
+        equal(changes(t), {**NOTHING, "later": 1}, name)
+        equal([(r["client"], r["sender"], r["recipient"], r["by_s"]) for r in listed],
+              [("192.0.2.1", "alice@example.org", "bob@example.net", 3)], name)
 
 
 if __name__ == "__main__":

@@ -202,7 +202,13 @@ static void test_longest(void **state)
 	q->request.sasl_username = q->request.encryption_protocol = span_make(bytes, REQUEST_WORD_MAX);
 	q->request.sender = q->request.recipient = span_make(bytes, sizeof bytes);
 	q->request.has_sender = q->request.has_recipient = true;
+	for (unsigned slot = 0; slot < KEY_SLOTS; slot++) {
+		q->facts.have |= fact_stored((enum key_slot)slot);
+		q->facts.records[slot].found = true;
+	}
 	there_and_back(q, &e);
+	for (unsigned slot = 0; slot < KEY_SLOTS; slot++)
+		assert_true(e.recalled.records[slot].found);
 	assert_int_equal(e.request.recipient.n, sizeof bytes);
 }
 
