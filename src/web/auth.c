@@ -71,7 +71,8 @@ struct auth *auth_new(struct span token)
 	if (!a)
 		return NULL;
 	token = span_head(token, AUTH_TOKEN_MOST);
-	memcpy(a->token, token.p, token.n);
+	if (token.n)
+		memcpy(a->token, token.p, token.n);
 	a->token_n = token.n;
 	pthread_mutex_init(&a->lock, NULL);
 	return a;
