@@ -70,22 +70,11 @@ static void read_key(struct words *w, struct span key, size_t most)
 static const char csv_heading[] = "kind,identity,sender,recipient,list,value_kind,value,author,comment,"
 	"first_seen,last_seen,passed_at,expires,blocked,passed,held_until,held_for,strikes";
 
-/* A sender may be written so that a spreadsheet takes it for a formula. */
 static void csv_text(const char *text, bool first)
 {
 	if (!first)
 		putchar(',');
-	if (!text[0])
-		return;
-	putchar('"');
-	if (strchr("=+-@\t\r", text[0]))
-		putchar('\'');
-	for (; *text; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
+	output_csv(text);
 }
 
 static void csv_time(json_int_t t)

@@ -21,18 +21,6 @@ struct replaying {
 	bool trouble;
 };
 
-static void print_finding(struct diag *d, enum diag_severity severity, const char *file, unsigned line, unsigned column,
-			  const char *text)
-{
-	char words[600];
-	struct buf b = BUF_ON(words);
-
-	(void)d;
-	diag_text(&b, severity, file, line, column, text);
-	if (severity == DIAG_ERROR)
-		fprintf(stderr, "%s\n", buf_str(&b));
-}
-
 static void say_bad(void *arg, const char *path, uint64_t line, const char *why)
 {
 	struct replaying *r = arg;
@@ -277,7 +265,7 @@ static void print_json(const struct replaying *r)
 
 static int load(const char *path, struct config **out)
 {
-	struct diag diag = { .report = print_finding };
+	struct diag diag = { .report = command_finding };
 
 	*out = config_load(path, &diag);
 	return *out ? STATUS_OK : STATUS_NO;

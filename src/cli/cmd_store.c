@@ -16,24 +16,12 @@ struct opened {
 	struct store *store;
 };
 
-static void print_finding(struct diag *d, enum diag_severity severity, const char *file, unsigned line, unsigned column,
-			  const char *text)
-{
-	char words[600];
-	struct buf b = BUF_ON(words);
-
-	(void)d;
-	diag_text(&b, severity, file, line, column, text);
-	if (severity == DIAG_ERROR)
-		fprintf(stderr, "%s\n", buf_str(&b));
-}
-
 /* --- Which store ----------------------------------------------------------- */
 
 /* The settings of a configuration; the defaults where there is none at its usual place. */
 static int load(const char *path, struct settings *s)
 {
-	struct diag diag = { .report = print_finding };
+	struct diag diag = { .report = command_finding };
 	struct config *config = config_load(path, &diag);
 
 	if (!config)

@@ -33,17 +33,6 @@ struct top {
 	unsigned line_count;
 };
 
-static enum plot_colour colour_of(enum verdict v)
-{
-	switch (v) {
-	case VERDICT_PASS: return PLOT_GREEN;
-	case VERDICT_DEFER: return PLOT_YELLOW;
-	case VERDICT_REJECT: return PLOT_RED;
-	case VERDICT_OBSERVE: return PLOT_GREY;
-	}
-	return PLOT_PLAIN;
-}
-
 static int verdict_of(const char *word)
 {
 	for (int v = 0; v < VERDICT_COUNT; v++)
@@ -99,7 +88,7 @@ static void take_recent(const json_t *row, void *arg)
 	if (localtime_r(&at, &tm))
 		strftime(clock, sizeof clock, "%H:%M:%S", &tm);
 	struct verdict_line *l = &t->lines[t->line_count++];
-	l->colour = verdict >= 0 ? colour_of((enum verdict)verdict) : PLOT_PLAIN;
+	l->colour = verdict >= 0 ? plot_verdict_colour((enum verdict)verdict) : PLOT_PLAIN;
 	snprintf(l->text, sizeof l->text, "%s %-7s %-13s %-28s %s -> %s", clock, output_text(row, "verdict"), output_text(row, "reason"),
 		 who[0] ? who : output_text(row, "client"), sender[0] ? sender : "<>", output_text(row, "to"));
 }
@@ -176,7 +165,7 @@ static void draw_verdicts(const struct top *t)
 			continue;
 		uint64_t more = t->now[v] >= t->before[v] ? t->now[v] - t->before[v] : 0;
 		printf("%-8s %12llu +%-6llu ", verdict_word((enum verdict)v), (unsigned long long)t->now[v], (unsigned long long)more);
-		plot_bar(t->now[v], most, screen_columns() > BAR_WIDTH + 30 ? BAR_WIDTH : 5, colour_of((enum verdict)v));
+		plot_bar(t->now[v], most, screen_columns() > BAR_WIDTH + 30 ? BAR_WIDTH : 5, plot_verdict_colour((enum verdict)v));
 		screen_newline();
 	}
 }
@@ -199,7 +188,7 @@ static void draw_hours(const struct top *t)
 			continue;
 		printf("%-8s %12llu in 24 h ", verdict_word((enum verdict)v), (unsigned long long)sum);
 		for (unsigned h = 0; h < HOURS; h++)
-			plot_spark(t->hours[h][v], most, colour_of((enum verdict)v));
+			plot_spark(t->hours[h][v], most, plot_verdict_colour((enum verdict)v));
 		screen_newline();
 	}
 }

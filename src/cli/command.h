@@ -4,6 +4,7 @@
 
 #include "cli/arguments.h"
 #include "client/client.h"
+#include "config/diag.h"
 
 /* Runs with an open client, or with NULL when it opens one itself where it needs one;
  * returns the exit status. When it is negative client->problem is printed. */
@@ -33,6 +34,9 @@ command_fn cmd_config, cmd_reload, cmd_backup, cmd_version;	/* cmd_admin.c */
 int command_open(struct client *c, const struct arguments *a);
 /* Where the configuration's first policy listener is, as endpoint_parse reads it. */
 const char *command_policy_socket(char *out, size_t size);
+/* For a struct diag: prints the errors of a configuration. */
+void command_finding(struct diag *d, enum diag_severity severity, const char *file, unsigned line, unsigned column,
+		     const char *text);
 /* Adds a word of the command line to a request; NULL adds nothing. Bytes that are
  * not UTF-8, which JSON cannot hold, are escaped. */
 void command_text(json_t *request, const char *name, const char *text);

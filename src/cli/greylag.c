@@ -136,6 +136,18 @@ const char *command_policy_socket(char *out, size_t size)
 	return out;
 }
 
+void command_finding(struct diag *d, enum diag_severity severity, const char *file, unsigned line, unsigned column,
+		     const char *text)
+{
+	char words[600];
+	struct buf b = BUF_ON(words);
+
+	(void)d;
+	diag_text(&b, severity, file, line, column, text);
+	if (severity == DIAG_ERROR)
+		fprintf(stderr, "%s\n", buf_str(&b));
+}
+
 void command_text(json_t *request, const char *name, const char *text)
 {
 	char safe[4200];

@@ -74,3 +74,28 @@ void output_heading(const char *text)
 
 	printf(bold ? "\033[1m%s\033[0m\n" : "%s\n", text);
 }
+
+/* A spreadsheet takes a field that begins so for a formula; a quote in front makes it text. */
+static bool looks_like_formula(char c)
+{
+	return strchr("=+-@\t\r", c) != NULL;
+}
+
+void output_csv(const char *text)
+{
+	bool formula = text[0] && looks_like_formula(text[0]);
+
+	if (!formula && !strpbrk(text, ",\"\r\n'; ")) {
+		fputs(text, stdout);
+		return;
+	}
+	putchar('"');
+	if (formula)
+		putchar('\'');
+	for (; *text; text++) {
+		if (*text == '"')
+			putchar('"');
+		putchar(*text);
+	}
+	putchar('"');
+}

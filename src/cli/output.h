@@ -22,5 +22,8 @@ size_t output_width(const char *text);
 void output_cell(const char *text, size_t width);
 /* Prints a heading, bold on a terminal unless NO_COLOR is set. */
 void output_heading(const char *text);
+/* Prints a field of CSV (RFC 4180); what a spreadsheet would take for a formula has a
+ * quote in front. */
+void output_csv(const char *text);
 
 #endif

@@ -86,3 +86,14 @@ void plot_spark(uint64_t value, uint64_t most, enum plot_colour colour)
 		putchar(ascii[height]);
 	plot_end(colour);
 }
+
+enum plot_colour plot_verdict_colour(enum verdict v)
+{
+	switch (v) {
+	case VERDICT_PASS: return PLOT_GREEN;
+	case VERDICT_DEFER: return PLOT_YELLOW;
+	case VERDICT_REJECT: return PLOT_RED;
+	case VERDICT_OBSERVE: return PLOT_GREY;
+	}
+	return PLOT_PLAIN;
+}

@@ -3,9 +3,11 @@
 #ifndef GREYLAG_CLI_PLOT_H
 #define GREYLAG_CLI_PLOT_H
 
-#include "base/span.h"
+#include "core/reason.h"
 
 enum plot_colour { PLOT_PLAIN, PLOT_GREEN, PLOT_YELLOW, PLOT_RED, PLOT_GREY };
+
+enum plot_colour plot_verdict_colour(enum verdict v);
 
 /* A bar of at most width columns, value of most; a value that is not 0 shows. */
 void plot_bar(uint64_t value, uint64_t most, unsigned width, enum plot_colour colour);

@@ -198,6 +198,18 @@ static void take_pending(struct report *r, const struct report_triplet *t)
 	copy(l->recipient, t->recipient);
 }
 
+/* A client that is known as a whole names no sender and recipient. A first good retry is
+ * counted for the triplet and for who is known by it: an organisation's mail is counted
+ * there, that of others at their triplets. */
+static void add_source(struct report *r, const struct report_triplet *t)
+{
+	bool whole = t->recipient.n == 0;
+	uint64_t passed = whole == t->named ? t->passed : 0;
+
+	if (t->deferred || passed)
+		heavy_add(r->lists[REPORT_SOURCES], t->identity, t->deferred, passed);
+}
+
 void report_triplet(struct report *r, const struct report_triplet *t)
 {
 	char source[REPORT_NAME_MAX + 1];
@@ -206,8 +218,7 @@ void report_triplet(struct report *r, const struct report_triplet *t)
 	if (strcmp(source, r->source) != 0)
 		end_source(r);
 	memcpy(r->source, source, sizeof source);
-	heavy_add(r->lists[REPORT_SOURCES], t->identity, t->deferred, t->passed);
-	/* A client that is known as a whole names no sender and recipient. */
+	add_source(r, t);
 	if (t->recipient.n == 0)
 		return;
 	heavy_add(r->lists[REPORT_SENDERS], t->sender.n ? t->sender : span_of("<>"), t->deferred, t->passed);
@@ -266,6 +277,8 @@ int64_t report_delay_share(const struct report *r, double share)
 	for (unsigned i = 0; r->delayed && i < HISTORY_BUCKETS; i++) {
 		double here = (double)r->delays[i];
 		int64_t to = history_under(i) ? history_under(i) : from;
+		if (r->delays[i] == r->delayed)
+			return (int64_t)(r->delayed_s / r->delayed);
 		if (here > 0 && seen + here >= wanted_count)
 			return from + (int64_t)((double)(to - from) * (wanted_count - seen) / here);
 		seen += here;

@@ -1,34 +1,10 @@
 /* A report as one table (RFC 4180): the first column says what a row is about. */
 #include <time.h>
 
+#include "cli/output.h"
 #include "cli/report.h"
 
 static const char header[] = "section,time,verdict,reason,source,sender,recipient,count,deferred,passed,seconds,score";
-
-/* A spreadsheet takes a field that begins so for a formula; a quote in front makes it text. */
-static bool looks_like_formula(char c)
-{
-	return strchr("=+-@\t\r", c) != NULL;
-}
-
-static void field(const char *text)
-{
-	bool formula = text[0] && looks_like_formula(text[0]);
-
-	if (!formula && !strpbrk(text, ",\"\r\n'; ")) {
-		fputs(text, stdout);
-		return;
-	}
-	putchar('"');
-	if (formula)
-		putchar('\'');
-	for (; *text; text++) {
-		if (*text == '"')
-			putchar('"');
-		putchar(*text);
-	}
-	putchar('"');
-}
 
 static void iso(char text[32], int64_t t)
 {
@@ -95,7 +71,7 @@ static void list(const struct report *r, enum report_list l)
 
 	for (unsigned i = 0; i < count; i++) {
 		fputs(words[l], stdout);
-		field(rows[i].name);
+		output_csv(rows[i].name);
 		fputs(behind[l], stdout);
 		number(rows[i].deferred);
 		number(rows[i].passed);
@@ -111,11 +87,11 @@ static void lost(const struct report *r)
 		const struct report_lost *l = &r->lost[i];
 		iso(text, l->last);
 		printf("lost,%s,,,", text);
-		field(l->identity);
+		output_csv(l->identity);
 		putchar(',');
-		field(l->sender[0] ? l->sender : "<>");
+		output_csv(l->sender[0] ? l->sender : "<>");
 		putchar(',');
-		field(l->recipient);
+		output_csv(l->recipient);
 		printf(",,%llu,,%lld,%u\r\n", (unsigned long long)l->tries, (long long)(l->last - l->first), l->score);
 	}
 }

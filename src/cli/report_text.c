@@ -53,17 +53,6 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-static enum plot_colour colour_of(enum verdict v)
-{
-	switch (v) {
-	case VERDICT_PASS: return PLOT_GREEN;
-	case VERDICT_DEFER: return PLOT_YELLOW;
-	case VERDICT_REJECT: return PLOT_RED;
-	case VERDICT_OBSERVE: return PLOT_GREY;
-	}
-	return PLOT_PLAIN;
-}
-
 static void print_verdicts(const struct report *r)
 {
 	uint64_t all = 0;
@@ -77,7 +66,7 @@ static void print_verdicts(const struct report *r)
 		if (n == 0)
 			continue;
 		printf("  %-9s %12s %5.1f %%  ", verdict_word((enum verdict)v), count(&s, n), percent(n, all));
-		plot_bar(n, all, BAR_WIDTH, colour_of((enum verdict)v));
+		plot_bar(n, all, BAR_WIDTH, plot_verdict_colour((enum verdict)v));
 		putchar('\n');
 	}
 	if (all == 0)
@@ -109,7 +98,7 @@ static void print_spark(const struct report *r, enum verdict v)
 		return;
 	printf("%-8s ", verdict_word(v));
 	for (unsigned i = 0; i * each < count_of; i++)
-		plot_spark(columns[i], most, colour_of(v));
+		plot_spark(columns[i], most, plot_verdict_colour(v));
 	printf("  at most %s\n", count(&s, most));
 }
 
@@ -136,7 +125,7 @@ static void print_delays(const struct report *r)
 		    count(&b, r->delayed), percent(r->delayed, report_begun(r)));
 	if (r->delayed == 0)
 		return;
-	output_line("they waited", "%s on average, half about %s at most, 95 %% about %s",
+	output_line("they waited", "%s on average, half within about %s, 95 %% within about %s",
 		    duration(&a, (int64_t)(r->delayed_s / r->delayed)), duration(&b, report_delay_share(r, 0.5)),
 		    duration(&c, report_delay_share(r, 0.95)));
 	for (unsigned i = 0; i < HISTORY_BUCKETS; i++)

@@ -140,6 +140,26 @@ static void real_servers_stand_out(void **state)
 	report_free(&r);
 }
 
+/* A first good retry stands in the triplet's record, and in that of the organisation and
+ * of the address which are known by it. */
+static void a_pass_counts_once(void **state)
+{
+	struct report *r = fresh(86400);
+	const struct heavy_row *rows;
+
+	(void)state;
+	triplet(r, "192.0.2.1", "", "", NOW - 9000, NOW - 9000, NOW - 9000, 0, false);
+	triplet(r, "real.example", "", "", NOW - 9000, NOW - 9000, NOW - 9000, 0, true);
+	triplet(r, "10.0.1.0/24", "a", "1", NOW - 9000, NOW - 9000, NOW - 9000, 1, false);
+	triplet(r, "real.example", "a", "1", NOW - 9000, NOW - 9000, NOW - 9000, 1, true);
+	report_finish(r);
+	unsigned n = heavy_top(r->lists[REPORT_SOURCES], 4, &rows);
+	assert_int_equal(n, 2);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(rows[i].passed, 1);
+	report_free(&r);
+}
+
 /* However many there are, the likeliest stay. */
 static void a_flood_is_bounded(void **state)
 {
@@ -167,7 +187,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(frequent_ones_stay), cmocka_unit_test(long_names_are_cut_between_characters), cmocka_unit_test(slots),
-		cmocka_unit_test(shares_of_delays), cmocka_unit_test(real_servers_stand_out), cmocka_unit_test(a_flood_is_bounded),
+		cmocka_unit_test(shares_of_delays), cmocka_unit_test(real_servers_stand_out),
+		cmocka_unit_test(a_pass_counts_once), cmocka_unit_test(a_flood_is_bounded),
 	};
 
 	setenv("TZ", "UTC", 1);
