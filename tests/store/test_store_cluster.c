@@ -45,7 +45,7 @@ static unsigned size_of(const struct topology *t, unsigned server)
 
 static void test_slots(void **state)
 {
-	static const struct { const char *prefix, *key; unsigned slot; } rows[] = {
+	static const struct { char prefix[10], key[16]; unsigned slot; } rows[] = {
 		{ "", "foo", 12182 }, { "", "123456789", 0x31c3 }, { "", "foo{}{bar}", 8363 }, { "", "foo{{bar}}zap", 4015 },
 		{ "f", "oo", 12182 }, { "x{fo", "o}y", 12182 }, { "", "{foo", 13308 }, { "{foo}", "", 12182 },
 	};
