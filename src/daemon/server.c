@@ -31,7 +31,7 @@ static int set_requestlog(struct server *s, const struct settings *set, struct b
 	};
 
 	if (set->journal[0] == '\0') {
-		requestlog_close(&s->requestlog);
+		requestlog_leave(&s->requestlog, &s->requestlogs_left);
 		return 0;
 	}
 	if (s->requestlog)
@@ -211,6 +211,7 @@ static void on_housekeeping(struct loop_timer *t)
 
 	watch_clock(s);
 	keep_alive();
+	requestlog_reap(&s->requestlogs_left);
 	if (++round % SWEEP_EVERY == 0)
 		sweep(s);
 	loop_timer_set(t, HOUSEKEEPING_MS);
@@ -331,7 +332,8 @@ bool server_stop(struct server *s)
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
-	ended = requestlog_close(&s->requestlog) && ended;
+	requestlog_leave(&s->requestlog, &s->requestlogs_left);
+	ended = requestlog_close(&s->requestlogs_left) && ended;
 	recent_free(&s->recent);
 	conn_reap(s);
 	greylistdconn_reap(s);

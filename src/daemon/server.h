@@ -52,6 +52,7 @@ struct server {
 	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
 	struct requestlog *requestlog;	/* NULL: no journal of requests */
+	struct requestlog *requestlogs_left;	/* former ones that may still write */
 	struct recent *recent;		/* the last verdicts */
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */
