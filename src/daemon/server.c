@@ -316,6 +316,7 @@ bool server_stop(struct server *s)
 	notify_send("STOPPING=1");
 	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
 		listener_close(&s->listeners[i]);
+	listener_leave_unnamed(s);
 	/* Commands that wait for the DNS end with that. */
 	if (s->domains)
 		livingdomains_stop(s->domains);

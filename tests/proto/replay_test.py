@@ -227,13 +227,23 @@ def rotation_and_hangup(c):
     ask_once(d.socket, sender="still@example.org")
     recorded(c, d)
     equal(rows(journal)[-1]["sender"], "still@example.org", "still recorded")
-    # Switched off.
+    # Switched off: what was on its way is written, no more.
+    ask_once(d.socket, sender="last@example.org")
     d.configure("")
     d.send_signal(signal.SIGHUP)
     wait_for(lambda: d.logged().count("configuration reloaded") >= 3, "the reload")
     ask_once(d.socket, sender="off@example.org")
     time.sleep(1.3)
-    equal(rows(journal)[-1]["sender"], "still@example.org", "no longer recorded")
+    equal(rows(journal)[-1]["sender"], "last@example.org", "no longer recorded")
+    # Switched on again, and off just before the end.
+    d.configure(f"journal {d.folder}/journal")
+    d.send_signal(signal.SIGHUP)
+    wait_for(lambda: d.logged().count("configuration reloaded") >= 4, "the reload")
+    ask_once(d.socket, sender="on@example.org")
+    d.configure("")
+    c.greylag(d, "reload")
+    equal(d.stop(), 0, "exit status")
+    equal(rows(journal)[-1]["sender"], "on@example.org", "recorded again")
 
 
 @test
