@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The journal of requests and greylag replay: what a real greylagd recorded, judged again
 by the same configuration and by others."""
+import ctypes
 import gzip
 import json
+import os
 import pathlib
 import resource
 import signal
@@ -12,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-from harness import Asker, Tests, ask_once, check, equal, wait_for  # noqa: E402
+from harness import Asker, Skip, Tests, ask_once, check, equal, wait_for  # noqa: E402
 
 test = Tests(__doc__)
 
@@ -244,6 +246,28 @@ def rotation_and_hangup(c):
     c.greylag(d, "reload")
     equal(d.stop(), 0, "exit status")
     equal(rows(journal)[-1]["sender"], "on@example.org", "recorded again")
+
+
+@test
+def hanging_disk(c):
+    """A reload without the journal does not wait for its thread, which is held as a disk would."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    d = c.daemon(f"journal {c.folder}/journal")
+    threads = [int(n) for n in os.listdir(f"/proc/{d.process.pid}/task") if int(n) != d.process.pid]
+    for thread in threads:
+        if libc.ptrace(16, thread, None, None) != 0:  # PTRACE_ATTACH
+            raise Skip("may not hold a thread of another process")
+        os.waitpid(thread, os.WUNTRACED | 0x40000000)  # __WALL
+    ask_once(d.socket, sender="held@example.org")
+    d.configure("")
+    begin = time.monotonic()
+    c.greylag(d, "reload")
+    check(time.monotonic() - begin < 2, "the reload waits for the disk")
+    for thread in threads:
+        equal(libc.ptrace(17, thread, None, None), 0, "PTRACE_DETACH")
+    equal(d.stop(), 0, "exit status")
+    equal([r["sender"] for r in rows(c.folder / "journal")], ["held@example.org"], "what was on its way")
 
 
 @test

@@ -29,7 +29,7 @@ static void ignore(struct diag *d, enum diag_severity severity, const char *file
 
 static const char *under(const char *name)
 {
-	static char path[100];
+	static char path[320];
 
 	snprintf(path, sizeof path, "%s/%s", folder, name);
 	return path;
@@ -306,8 +306,7 @@ static void test_leaving(void **state)
 	assert_true(size_of(journal) > 5 * 50);
 }
 
-/* Whatever a rotation makes of a file that is being opened, the last lines are in the one
- * that has the name. */
+/* Opened anew again and again while it rotates, the file that has the name gets the last line. */
 static void test_change_meanwhile(void **state)
 {
 	struct requestlog_options o = options(9);
