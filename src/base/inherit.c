@@ -39,7 +39,10 @@ void inherit_begin(void)
 			struct inherited *s = &sockets[socket_count];
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
 			s->fd = fd;
-			socket_count += listens(fd, &s->address);
+			if (!listens(fd, &s->address))
+				continue;
+			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+			socket_count++;
 		}
 	unsetenv("LISTEN_PID");
 	unsetenv("LISTEN_FDS");
@@ -64,19 +67,32 @@ static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_stor
 	       memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
 }
 
+static struct inherited *find(const struct sockaddr_storage *address)
+{
+	for (unsigned i = 0; i < socket_count; i++)
+		if (is_same(&sockets[i].address, address))
+			return &sockets[i];
+	return NULL;
+}
+
 int inherit_socket(const struct endpoint *e)
 {
-	for (unsigned i = 0; i < socket_count; i++) {
-		struct inherited *s = &sockets[i];
-		if (!is_same(&s->address, &e->address))
-			continue;
-		s->used = true;
-		int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
-		if (fd >= 0)
-			fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		return fd;
-	}
-	return -1;
+	struct inherited *s = find(&e->address);
+
+	if (!s)
+		return -1;
+	s->used = true;
+	return fcntl(s->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+void inherit_close(int fd)
+{
+	struct sockaddr_storage address;
+	struct inherited *s = listens(fd, &address) ? find(&address) : NULL;
+
+	if (s)
+		s->used = false;
+	close(fd);
 }
 
 static void name_of(struct buf *out, const struct sockaddr_storage *address)
@@ -99,7 +115,7 @@ static void name_of(struct buf *out, const struct sockaddr_storage *address)
 	buf_addu(out, ntohs(six ? in6->sin6_port : in->sin_port));
 }
 
-void inherit_unused(void (*fn)(const char *name, void *arg), void *arg)
+void inherit_unused(void (*fn)(const char *name, int fd, void *arg), void *arg)
 {
 	char text[ENDPOINT_TEXT];
 
@@ -108,6 +124,6 @@ void inherit_unused(void (*fn)(const char *name, void *arg), void *arg)
 		if (sockets[i].used)
 			continue;
 		name_of(&name, &sockets[i].address);
-		fn(buf_str(&name), arg);
+		fn(buf_str(&name), sockets[i].fd, arg);
 	}
 }

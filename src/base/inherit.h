@@ -15,7 +15,10 @@ void inherit_begin(void);
  * caller's to close; -1: none does. A socket can be asked for again, after a
  * reload for example. */
 int inherit_socket(const struct endpoint *e);
-/* What nobody has asked for: calls fn with each one's name, "unix:PATH" or "inet:ADDRESS:PORT". */
-void inherit_unused(void (*fn)(const char *name, void *arg), void *arg);
+/* Closes a listening socket; nobody uses any more what inherit_socket gave it for. */
+void inherit_close(int fd);
+/* What nobody uses: calls fn with each one's name, "unix:PATH" or "inet:ADDRESS:PORT", and its
+ * own descriptor, non-blocking and not to be closed. */
+void inherit_unused(void (*fn)(const char *name, int fd, void *arg), void *arg);
 
 #endif

@@ -11,6 +11,7 @@
 #define UNSENT_ENOUGH ((size_t)128 * 1024)
 #define UNSENT_MAX ((size_t)4 * 1024 * 1024)
 #define CONNECTIONS_MAX 64
+#define READ_ONLY_MAX 32	/* apart, so that whoever may only look locks nobody out */
 #define IDLE_MS (300 * 1000)
 
 struct control_conn {
@@ -18,6 +19,7 @@ struct control_conn {
 	struct loop_watch watch;
 	struct loop_timer idle;
 	struct control_conn *next;
+	const struct listener *listener;
 	struct buf in, out;
 	bool read_only;
 	bool busy;			/* a command has not ended yet */
@@ -259,19 +261,22 @@ static void on_idle(struct loop_timer *t)
 	close_control(t->arg);
 }
 
-void control_new(struct server *s, int fd, bool read_only)
+void control_new(struct listener *l, int fd)
 {
+	struct server *s = l->server;
+	bool read_only = l->spec.read_only;
 	unsigned count = 0;
 
 	for (struct control_conn *c = s->controls; c; c = c->next)
-		count++;
-	struct control_conn *c = count < CONNECTIONS_MAX ? calloc(1, sizeof *c) : NULL;
+		count += c->read_only == read_only;
+	struct control_conn *c = count < (read_only ? READ_ONLY_MAX : CONNECTIONS_MAX) ? calloc(1, sizeof *c) : NULL;
 	if (!c) {
-		log_msg(LOG_LEVEL_WARNING, "control connection refused: %u are open", count);
+		log_msg(LOG_LEVEL_WARNING, "%scontrol connection refused: %u are open", read_only ? "read-only " : "", count);
 		close(fd);
 		return;
 	}
 	c->server = s;
+	c->listener = l;
 	c->read_only = read_only;
 	c->in = buf_heap(REQUEST_MAX + 8192);
 	c->out = buf_heap(UNSENT_MAX);
@@ -293,6 +298,19 @@ unsigned control_close_all(struct server *s)
 		close_control(c);
 	}
 	return busy;
+}
+
+/* Whoever asked for that reload, say, still gets the answer, but nothing else. */
+void control_close_of(struct server *s, const struct listener *l)
+{
+	for (struct control_conn *c = s->controls, *next; c; c = next) {
+		next = c->next;
+		if (c->listener != l)
+			continue;
+		c->read_only = c->ended = true;
+		if (!c->busy && c->out.n == 0)
+			close_control(c);
+	}
 }
 
 /* --- Helpers of the commands ----------------------------------------------------------- */

@@ -6,8 +6,12 @@
 
 #include "daemon/server.h"
 
-/* Takes over an accepted, non-blocking socket. */
-void control_new(struct server *s, int fd, bool read_only);
+/* Takes over a non-blocking socket that l accepted. Closes it when there are too many:
+ * 64, and 32 that are read-only. */
+void control_new(struct listener *l, int fd);
+/* Closes what l accepted, for l goes: a connection must not outlive the rights it came by. One
+ * that waits for an answer gets it first; it may change nothing more. */
+void control_close_of(struct server *s, const struct listener *l);
 /* Closes all; commands on their way end without an answer. Returns how many
  * still wait for the store. */
 unsigned control_close_all(struct server *s);

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/endpoint.h"
-#include "base/inherit.h"
 #include "daemon/conn.h"
 #include "daemon/control.h"
 #include "daemon/greylistdconn.h"
@@ -75,6 +74,10 @@ static void welcome(struct listener *l, int fd)
 {
 	static const int one = 1;
 
+	if (l->refuses) {
+		close(fd);
+		return;
+	}
 	l->server->counters.accepted++;
 	if (l->spec.tcp)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -83,7 +86,7 @@ static void welcome(struct listener *l, int fd)
 		conn_new(l->server, fd, &l->spec);
 		break;
 	case LISTEN_CONTROL:
-		control_new(l->server, fd, l->spec.read_only);
+		control_new(l, fd);
 		break;
 	case LISTEN_GREYLISTD:
 		greylistdconn_new(l->server, fd);
@@ -139,10 +142,41 @@ void listener_close(struct listener *l)
 		return;
 	loop_watch_set(&l->watch, 0);
 	loop_timer_cancel(&l->pause);
-	close(l->watch.fd);
+	inherit_close(l->watch.fd);
 	l->watch.fd = -1;
 	if (l->inode && lstat(l->spec.path, &st) == 0 && st.st_ino == l->inode)
 		unlink(l->spec.path);
+}
+
+/* --- Sockets of the service manager that no line names ------------------------------ */
+
+/* shutdown() would end such a socket for the manager too, and for good. */
+static void refuse(const char *name, int fd, void *arg)
+{
+	struct server *s = arg;
+	struct listener *l = &s->unnamed[s->unnamed_count++];
+
+	log_msg(LOG_LEVEL_WARNING, "no `listen` line names %s, a socket of the service manager: whoever connects there is turned away",
+		name);
+	*l = (struct listener){ .server = s, .refuses = true };
+	loop_watch_init(&l->watch, s->loop, fd, on_connect, l);
+	loop_timer_init(&l->pause, s->loop, on_pause_over, l);
+	listener_start(l);
+}
+
+void listener_leave_unnamed(struct server *s)
+{
+	for (; s->unnamed_count > 0; s->unnamed_count--) {
+		struct listener *l = &s->unnamed[s->unnamed_count - 1];
+		loop_watch_set(&l->watch, 0);
+		loop_timer_cancel(&l->pause);
+	}
+}
+
+void listener_refuse_unnamed(struct server *s)
+{
+	listener_leave_unnamed(s);
+	inherit_unused(refuse, s);
 }
 
 /* --- Reload --------------------------------------------------------------------- */
@@ -171,15 +205,24 @@ static bool is_wanted(const struct config *config, const struct listener *l)
 	return false;
 }
 
+static void close_unwanted(struct server *s, const struct config *config)
+{
+	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++) {
+		struct listener *l = &s->listeners[i];
+		if (l->watch.fd < 0 || is_wanted(config, l))
+			continue;
+		listener_close(l);
+		control_close_of(s, l);
+	}
+}
+
 unsigned listener_sync(struct server *s, const struct config *config)
 {
 	char text[300];
 	struct buf why = buf_on(text, sizeof text);
 	unsigned failures = 0;
 
-	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
-		if (s->listeners[i].watch.fd >= 0 && !is_wanted(config, &s->listeners[i]))
-			listener_close(&s->listeners[i]);
+	close_unwanted(s, config);
 	for (unsigned i = 0; i < config->listen_count; i++) {
 		const struct listen_spec *spec = &config->listens[i];
 		if (find_listener(s, spec))
@@ -192,5 +235,6 @@ unsigned listener_sync(struct server *s, const struct config *config)
 		}
 		listener_start(l);
 	}
+	listener_refuse_unnamed(s);
 	return failures;
 }

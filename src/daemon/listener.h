@@ -15,7 +15,13 @@ void listener_start(struct listener *l);
 /* Stops and closes; removes the UNIX socket if it is still ours. */
 void listener_close(struct listener *l);
 
-/* Closes listeners that the new configuration no longer has, opens those that
+/* Sockets of the service manager that no `listen` line names go on listening, whether we
+ * close them or not: warns of each, and turns away who connects there. */
+void listener_refuse_unnamed(struct server *s);
+/* Leaves those who connect there to wait for the manager's next process. */
+void listener_leave_unnamed(struct server *s);
+
+/* Closes listeners, and their control connections, that the new configuration no longer has, opens those that
  * are new. What cannot be opened is logged and counted in the return value. */
 unsigned listener_sync(struct server *s, const struct config *config);
 

@@ -73,13 +73,6 @@ static int open_listeners(struct server *s, const struct config *config, struct 
 	return 0;
 }
 
-/* Whoever connects there would wait for ever. */
-static void warn_of_unused(const char *name, void *arg)
-{
-	(void)arg;
-	log_msg(LOG_LEVEL_WARNING, "no `listen` line names %s, a socket of the service manager: nobody answers there", name);
-}
-
 /* The folder that a file or socket is in. */
 static const char *folder_of(struct buf *b, const char *path)
 {
@@ -154,7 +147,7 @@ static int start(struct server *s, struct config *config, struct buf *why)
 		config_free(&config);
 		return -1;
 	}
-	inherit_unused(warn_of_unused, NULL);
+	listener_refuse_unnamed(s);
 	confine(config);
 	s->names = names_new(why);
 	if (!s->names) {

@@ -31,7 +31,7 @@ static int set_requestlog(struct server *s, const struct settings *set, struct b
 	};
 
 	if (set->journal[0] == '\0') {
-		requestlog_close(&s->requestlog);
+		requestlog_leave(&s->requestlog, &s->requestlogs_left);
 		return 0;
 	}
 	if (s->requestlog)
@@ -211,6 +211,7 @@ static void on_housekeeping(struct loop_timer *t)
 
 	watch_clock(s);
 	keep_alive();
+	requestlog_reap(&s->requestlogs_left);
 	if (++round % SWEEP_EVERY == 0)
 		sweep(s);
 	loop_timer_set(t, HOUSEKEEPING_MS);
@@ -315,6 +316,7 @@ bool server_stop(struct server *s)
 	notify_send("STOPPING=1");
 	for (unsigned i = 0; i < CONFIG_LISTEN_MAX; i++)
 		listener_close(&s->listeners[i]);
+	listener_leave_unnamed(s);
 	/* Commands that wait for the DNS end with that. */
 	if (s->domains)
 		livingdomains_stop(s->domains);
@@ -331,7 +333,8 @@ bool server_stop(struct server *s)
 	livingdomains_free(&s->domains);
 	engine_free(&s->engine);
 	livinglists_free(&s->living);
-	ended = requestlog_close(&s->requestlog) && ended;
+	requestlog_leave(&s->requestlog, &s->requestlogs_left);
+	ended = requestlog_close(&s->requestlogs_left) && ended;
 	recent_free(&s->recent);
 	conn_reap(s);
 	greylistdconn_reap(s);

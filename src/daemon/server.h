@@ -3,6 +3,7 @@
 #ifndef GREYLAG_DAEMON_SERVER_H
 #define GREYLAG_DAEMON_SERVER_H
 
+#include "base/inherit.h"
 #include "base/loop.h"
 #include "engine/engine.h"
 #include "engine/livingdomains.h"
@@ -21,6 +22,7 @@ struct listener {
 	struct loop_watch watch;	/* watch.fd < 0: slot unused */
 	struct loop_timer pause;	/* after the system ran out of descriptors */
 	uint64_t inode;			/* of the UNIX socket we made; 0: TCP, or inherited */
+	bool refuses;			/* turns away all: no `listen` line */
 };
 
 struct server_counters {
@@ -46,12 +48,15 @@ struct server {
 	char hostname[REQUEST_NAME_MAX + 1];
 	int64_t started_at;
 	struct listener listeners[CONFIG_LISTEN_MAX];
+	struct listener unnamed[INHERIT_MAX];	/* handed over, and in no `listen` line */
+	unsigned unnamed_count;
 	struct conn *idlest, *busiest;	/* policy connections, least recently used first */
 	struct conn *graves;		/* closed ones that wait for conn_reap */
 	unsigned conn_count;		/* of these and the next */
 	struct greylistdconn *greylistds, *greylistd_graves;
 	struct control_conn *controls;
 	struct requestlog *requestlog;	/* NULL: no journal of requests */
+	struct requestlog *requestlogs_left;	/* former ones that may still write */
 	struct recent *recent;		/* the last verdicts */
 	struct loop_timer housekeeping;
 	int64_t last_wall_s;		/* for noticing that the clock was set */

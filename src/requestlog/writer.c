@@ -22,19 +22,32 @@ struct target {
 	unsigned keep;
 };
 
+/* Requests that are not recorded, by the reason. */
+struct losses {
+	uint64_t unwritten;		/* the file did not take them */
+	uint64_t no_room;		/* memory was full */
+	uint64_t too_long;		/* over ENTRY_LINE_MAX */
+};
+
 struct requestlog {
 	pthread_t thread;
+	struct requestlog *after;	/* loop thread: in a chain of those left */
 	struct privacy privacy;		/* loop thread */
-	struct target target;		/* the thread's */
-	struct buf spill;		/* the thread's: on its way to the disk */
-	uint64_t said_ns, said;		/* the thread's: drops that the log knows of */
+	/* The thread's, up to the lock. */
+	struct target target;
+	struct buf spill;		/* on its way to the disk */
+	struct losses said;		/* what the log knows of */
+	uint64_t said_ns, stuck_said_ns;
+	int error;			/* why the file took no more; 0: not known */
 
 	pthread_mutex_t lock;		/* guards the rest */
 	pthread_cond_t wake;
 	struct buf fill;
 	struct target next;		/* fd < 0: none */
-	uint64_t taken, lines, dropped;
+	uint64_t taken, lines;
+	struct losses lost;
 	bool stop;
+	bool ended;			/* the thread writes no more */
 	char memory[2][REQUESTLOG_MEMORY];
 };
 
@@ -68,33 +81,63 @@ static int target_open(struct target *t, const struct requestlog_options *o, str
 	return t->fd < 0 ? -1 : 0;
 }
 
+static const char *older(struct buf *out, const char *path, unsigned i)
+{
+	buf_clear(out);
+	buf_adds(out, path);
+	if (i > 0)
+		buf_addf(out, ".%u", i);
+	return buf_str(out);
+}
+
 static bool rename_to(const char *path, unsigned from, unsigned to)
 {
 	char a[CONFIG_TEXT_MAX + 16], b[CONFIG_TEXT_MAX + 16];
+	struct buf old = BUF_ON(a), new = BUF_ON(b);
 
-	snprintf(a, sizeof a, from ? "%s.%u" : "%s", path, from);
-	snprintf(b, sizeof b, "%s.%u", path, to);
-	return rename(a, b) == 0 || errno == ENOENT;
+	return rename(older(&old, path, from), older(&new, path, to)) == 0 || errno == ENOENT;
 }
 
-static bool rotate(struct target *t)
+/* Up to the first number that is free, if there is one: a shift that is tried again after
+ * an error must not move a gap upwards until all older files are gone. */
+static bool shift(const char *path, unsigned keep)
 {
-	char text[CONFIG_TEXT_MAX + 100];
-	struct buf why = BUF_ON(text);
+	char text[CONFIG_TEXT_MAX + 16];
+	struct buf name = BUF_ON(text);
+	struct stat st;
+	unsigned last = keep ? 1 : 0;
+
+	while (last < keep && lstat(older(&name, path, last), &st) == 0)
+		last++;
+	for (; last > 0; last--)
+		if (!rename_to(path, last - 1, last))
+			return false;
+	return true;
+}
+
+/* The new file is there before an older one is touched. -1 with why: t is as it was. */
+static int rotate(struct target *t, struct buf *why)
+{
+	char fresh[CONFIG_TEXT_MAX + 8];
 	uint64_t size = 0;
 
-	for (unsigned i = t->keep; i > 0; i--)
-		if (!rename_to(t->path, i - 1, i))
-			return false;
-	if (t->keep == 0 && unlink(t->path) != 0 && errno != ENOENT)
-		return false;
-	int fd = open_file(t->path, &size, &why);
+	snprintf(fresh, sizeof fresh, "%s.new", t->path);
+	int fd = open_file(fresh, &size, why);
 	if (fd < 0)
-		return false;
+		return -1;
+	bool shifted = shift(t->path, t->keep);
+	if (!shifted || rename(fresh, t->path) != 0) {
+		buf_fail(why, "%s: %s", t->path, strerror(errno));
+		if (shifted && t->keep > 0)
+			rename_to(t->path, 1, 0);
+		unlink(fresh);
+		close(fd);
+		return -1;
+	}
 	close(t->fd);
 	t->fd = fd;
 	t->size = size;
-	return true;
+	return 0;
 }
 
 /* --- The thread ----------------------------------------------------------------------- */
@@ -127,8 +170,6 @@ static size_t write_some(int fd, struct span s)
  * lines that were written. */
 static uint64_t write_lines(struct target *t, struct span s)
 {
-	if (t->size && t->size + s.n > t->limit && !rotate(t))
-		return 0;
 	size_t done = write_some(t->fd, s);
 	if (done == s.n) {
 		t->size += done;
@@ -142,35 +183,86 @@ static uint64_t write_lines(struct target *t, struct span s)
 	return lines_in(span_head(s, whole));
 }
 
-static void say_dropped(struct requestlog *l, uint64_t dropped, int error)
+static bool is_time_to_say(uint64_t *said_ns)
 {
 	uint64_t now = thread_now_ns();
+
+	if (*said_ns && now - *said_ns < SAY_EVERY_NS)
+		return false;
+	*said_ns = now;
+	return true;
+}
+
+static void say_lost(struct requestlog *l, const struct losses *lost)
+{
+	const struct { uint64_t n; const char *why; } rows[] = {
+		{ lost->unwritten - l->said.unwritten, l->error ? strerror(l->error) : "the file takes no more" },
+		{ lost->no_room - l->said.no_room, "more than the disk takes" },
+		{ lost->too_long - l->said.too_long, "longer than a line may be" },
+	};
 	char text[CONFIG_TEXT_MAX];
 	struct buf path = BUF_ON(text);
 
-	if (dropped == l->said || (l->said_ns && now - l->said_ns < SAY_EVERY_NS))
+	if (rows[0].n + rows[1].n + rows[2].n == 0 || !is_time_to_say(&l->said_ns))
 		return;
 	buf_addsafe(&path, span_of(l->target.path), 300);
-	log_msg(LOG_LEVEL_WARNING, "journal %s: %llu request(s) not recorded: %s", buf_str(&path),
-		(unsigned long long)(dropped - l->said), error ? strerror(error) : "more than the disk takes");
-	l->said = dropped;
-	l->said_ns = now;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (rows[i].n)
+			log_msg(LOG_LEVEL_WARNING, "journal %s: %llu request(s) not recorded: %s", buf_str(&path),
+				(unsigned long long)rows[i].n, rows[i].why);
+	l->said = *lost;
 }
 
+/* A file that cannot be rotated grows on: better than to lose what comes. */
+static void make_room(struct requestlog *l, size_t bytes)
+{
+	struct target *t = &l->target;
+	char problem[CONFIG_TEXT_MAX + 100], text[CONFIG_TEXT_MAX];
+	struct buf why = BUF_ON(problem), safe = BUF_ON(text);
+
+	if (t->size == 0 || t->size + bytes <= t->limit || rotate(t, &why) == 0 || !is_time_to_say(&l->stuck_said_ns))
+		return;
+	buf_addsafe(&safe, buf_span(&why), 400);
+	log_msg(LOG_LEVEL_WARNING, "journal: cannot be rotated, so it grows over its limit: %s", buf_str(&safe));
+}
+
+/* Between its opening and now, a rotation may have given the file another name; and what
+ * was on its way may have gone into it. */
+static void settle(struct target *t)
+{
+	char text[CONFIG_TEXT_MAX + 100];
+	struct buf why = BUF_ON(text);
+	struct stat mine, named;
+	uint64_t size;
+
+	if (fstat(t->fd, &mine) != 0)
+		return;
+	t->size = (uint64_t)mine.st_size;
+	if (lstat(t->path, &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev)
+		return;
+	int fd = open_file(t->path, &size, &why);
+	if (fd < 0)
+		return;
+	close(t->fd);
+	t->fd = fd;
+	t->size = size;
+}
+
+/* With the lock, which is given up meanwhile; so with write_out. */
 static void take_target(struct requestlog *l)
 {
+	int former = l->target.fd;
+
 	if (l->next.fd < 0)
 		return;
-	struct stat st;
-	close(l->target.fd);
 	l->target = l->next;
 	l->next.fd = -1;
-	/* What was on its way may have gone into the same file. */
-	if (fstat(l->target.fd, &st) == 0)
-		l->target.size = (uint64_t)st.st_size;
+	pthread_mutex_unlock(&l->lock);
+	close(former);
+	settle(&l->target);
+	pthread_mutex_lock(&l->lock);
 }
 
-/* With the lock, which is given up meanwhile. */
 static void write_out(struct requestlog *l)
 {
 	struct buf full = l->fill;
@@ -179,15 +271,22 @@ static void write_out(struct requestlog *l)
 	l->spill = full;
 	buf_clear(&l->fill);
 	pthread_mutex_unlock(&l->lock);
+	make_room(l, full.n);
 	errno = 0;
 	uint64_t all = lines_in(buf_span(&full)), written = write_lines(&l->target, buf_span(&full));
-	int error = written < all ? errno : 0;
+	if (written < all)
+		l->error = errno;
 	pthread_mutex_lock(&l->lock);
 	l->lines += written;
-	l->dropped += all - written;
-	uint64_t dropped = l->dropped;
+	l->lost.unwritten += all - written;
+}
+
+static void report(struct requestlog *l)
+{
+	struct losses lost = l->lost;
+
 	pthread_mutex_unlock(&l->lock);
-	say_dropped(l, dropped, error);
+	say_lost(l, &lost);
 	pthread_mutex_lock(&l->lock);
 }
 
@@ -204,9 +303,12 @@ static void *run(void *arg)
 		take_target(l);
 		if (l->fill.n)
 			write_out(l);
-		if (l->stop && l->fill.n == 0)
+		report(l);
+		if (l->stop && l->fill.n == 0 && l->next.fd < 0)
 			break;
 	}
+	l->ended = true;
+	pthread_cond_signal(&l->wake);
 	pthread_mutex_unlock(&l->lock);
 	return NULL;
 }
@@ -260,11 +362,12 @@ int requestlog_change(struct requestlog *l, const struct requestlog_options *opt
 		return -1;
 	l->privacy = privacy;
 	pthread_mutex_lock(&l->lock);
-	if (l->next.fd >= 0)
-		close(l->next.fd);
+	int unused = l->next.fd;
 	l->next = next;
 	pthread_cond_signal(&l->wake);
 	pthread_mutex_unlock(&l->lock);
+	if (unused >= 0)
+		close(unused);
 	return 0;
 }
 
@@ -279,10 +382,12 @@ void requestlog_add(struct requestlog *l, const struct inquiry *q)
 	l->taken++;
 	if (!line.over)
 		buf_addspan(&l->fill, buf_span(&line));
-	if (line.over || l->fill.over) {
+	else
+		l->lost.too_long++;
+	if (l->fill.over) {
 		l->fill.n = before;
 		l->fill.over = false;
-		l->dropped++;
+		l->lost.no_room++;
 	}
 	if (before < WAKE_AT && l->fill.n >= WAKE_AT)
 		pthread_cond_signal(&l->wake);
@@ -292,29 +397,62 @@ void requestlog_add(struct requestlog *l, const struct inquiry *q)
 void requestlog_stats(struct requestlog *l, struct requestlog_stats *out)
 {
 	pthread_mutex_lock(&l->lock);
-	*out = (struct requestlog_stats){ l->lines, l->dropped, l->taken - l->lines - l->dropped };
+	uint64_t dropped = l->lost.unwritten + l->lost.no_room + l->lost.too_long;
+	*out = (struct requestlog_stats){ l->lines, dropped, l->taken - l->lines - dropped };
 	pthread_mutex_unlock(&l->lock);
 }
 
-bool requestlog_close(struct requestlog **log)
+void requestlog_leave(struct requestlog **log, struct requestlog **left)
 {
 	struct requestlog *l = *log;
-	struct timespec until;
 
 	if (!l)
-		return true;
+		return;
 	*log = NULL;
+	l->after = *left;
+	*left = l;
 	pthread_mutex_lock(&l->lock);
 	l->stop = true;
 	pthread_cond_signal(&l->wake);
 	pthread_mutex_unlock(&l->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += CLOSE_S;
-	if (pthread_timedjoin_np(l->thread, NULL, &until) != 0)
+}
+
+/* Frees it when its thread has ended by then. */
+static bool end_by(struct requestlog *l, uint64_t until_ns)
+{
+	pthread_mutex_lock(&l->lock);
+	while (!l->ended && thread_wait_until(&l->wake, &l->lock, until_ns))
+		;
+	bool ended = l->ended;
+	pthread_mutex_unlock(&l->lock);
+	if (!ended)
 		return false;
+	pthread_join(l->thread, NULL);
 	close(l->target.fd);
 	pthread_cond_destroy(&l->wake);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 	return true;
+}
+
+static void end_all(struct requestlog **left, uint64_t until_ns)
+{
+	while (*left) {
+		struct requestlog *after = (*left)->after;
+		if (end_by(*left, until_ns))
+			*left = after;
+		else
+			left = &(*left)->after;
+	}
+}
+
+void requestlog_reap(struct requestlog **left)
+{
+	end_all(left, 0);
+}
+
+bool requestlog_close(struct requestlog **left)
+{
+	end_all(left, thread_now_ns() + CLOSE_S * (uint64_t)CLOCK_NS_PER_S);
+	return *left == NULL;
 }

@@ -1,7 +1,8 @@
 /* Appends requests to the journal (requestlog/entry.h): the loop thread puts lines into
  * memory, a thread of its own writes them within a second, so that no disk delays a
  * verdict. What has no room there, or on the disk, is dropped and counted. A file that
- * would grow over its limit becomes FILE.1, FILE.1 becomes FILE.2, and so on. */
+ * would grow over its limit becomes FILE.1, FILE.1 becomes FILE.2, and so on; where that
+ * fails, it grows on. */
 #ifndef GREYLAG_REQUESTLOG_WRITER_H
 #define GREYLAG_REQUESTLOG_WRITER_H
 
@@ -33,8 +34,13 @@ int requestlog_change(struct requestlog *l, const struct requestlog_options *opt
 /* Allocates nothing and never waits for the disk. */
 void requestlog_add(struct requestlog *l, const struct inquiry *q);
 void requestlog_stats(struct requestlog *l, struct requestlog_stats *out);
-/* Writes what is there. A disk that hangs is left to its thread after three seconds:
+/* Takes no more; its thread writes what is there. Puts it into the chain of those left and
+ * clears *log. Never waits, so there may be several. */
+void requestlog_leave(struct requestlog **log, struct requestlog **left);
+/* Frees those that have written all. Does not wait for the disk. */
+void requestlog_reap(struct requestlog **left);
+/* Waits for those left. A disk that hangs is left to its thread after three seconds:
  * false, and memory stays taken. */
-bool requestlog_close(struct requestlog **l);
+bool requestlog_close(struct requestlog **left);
 
 #endif

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """greylag(1) against a real greylagd, and what else may come over its control socket."""
+import contextlib
 import json
 import os
 import pathlib
@@ -382,6 +383,46 @@ def many_control_connections(t):
         c.s.close()
     wait_for(lambda: subprocess.run([t.args.greylag, "--socket", str(d.control), "version"],
                                     capture_output=True).returncode == 0, "room again")
+
+
+@test
+def onlookers_lock_nobody_out(t):
+    look = t.folder / "look"
+    d = filled(t, f"listen control unix {look} mode 0666 read-only")
+    d.control, all_of_it = look, d.control
+    several = [Control(d) for _ in range(70)]
+    served = 0
+    for c in several:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            served += c.ask(b'{"cmd":"version"}') != []
+    equal(served, 32, "connections of a read-only socket")
+    d.control = all_of_it
+    t.greylag(d, "reload")
+    for c in several:
+        c.f.close()
+        c.s.close()
+
+
+@test
+def rights_end_with_the_socket(t):
+    """A socket that a reload makes read-only is so for those who are connected, too."""
+    look = t.folder / "look"
+    d = filled(t, f"listen control unix {look}")
+    d.control, all_of_it = look, d.control
+    idle, asking = Control(d), Control(d)
+    for c in idle, asking:
+        equal(c.ask(b'{"cmd":"version"}')[-1], {"end": True})
+    d.control = all_of_it
+    d.configure(f"listen control unix {look} read-only")
+    asking.s.sendall(b'{"cmd":"reload"}\n{"cmd":"forget","field":"all","pattern":""}\n{"cmd":"version"}\n')
+    answers = asking.f.read().splitlines()
+    check(any(b'"end"' in a for a in answers) and any(b"read-only" in a for a in answers), f"answers: {answers}")
+    with contextlib.suppress(ConnectionResetError):
+        equal(idle.f.read(), b"", "an old connection")
+    d.control = look
+    check("read-only" in Control(d).ask(b'{"cmd":"reload"}')[-1]["error"], "a new connection")
+    d.control = all_of_it
+    equal(len(rows(t.greylag(d, "dump", "--json"))), 3, "records")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The journal of requests and greylag replay: what a real greylagd recorded, judged again
 by the same configuration and by others."""
+import ctypes
 import gzip
 import json
+import os
 import pathlib
 import resource
 import signal
@@ -12,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-from harness import Asker, Tests, ask_once, check, equal, wait_for  # noqa: E402
+from harness import Asker, Skip, Tests, ask_once, check, equal, wait_for  # noqa: E402
 
 test = Tests(__doc__)
 
@@ -227,13 +229,45 @@ def rotation_and_hangup(c):
     ask_once(d.socket, sender="still@example.org")
     recorded(c, d)
     equal(rows(journal)[-1]["sender"], "still@example.org", "still recorded")
-    # Switched off.
+    # Switched off: what was on its way is written, no more.
+    ask_once(d.socket, sender="last@example.org")
     d.configure("")
     d.send_signal(signal.SIGHUP)
     wait_for(lambda: d.logged().count("configuration reloaded") >= 3, "the reload")
     ask_once(d.socket, sender="off@example.org")
     time.sleep(1.3)
-    equal(rows(journal)[-1]["sender"], "still@example.org", "no longer recorded")
+    equal(rows(journal)[-1]["sender"], "last@example.org", "no longer recorded")
+    # Switched on again, and off just before the end.
+    d.configure(f"journal {d.folder}/journal")
+    d.send_signal(signal.SIGHUP)
+    wait_for(lambda: d.logged().count("configuration reloaded") >= 4, "the reload")
+    ask_once(d.socket, sender="on@example.org")
+    d.configure("")
+    c.greylag(d, "reload")
+    equal(d.stop(), 0, "exit status")
+    equal(rows(journal)[-1]["sender"], "on@example.org", "recorded again")
+
+
+@test
+def hanging_disk(c):
+    """A reload without the journal does not wait for its thread, which is held as a disk would."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    d = c.daemon(f"journal {c.folder}/journal")
+    threads = [int(n) for n in os.listdir(f"/proc/{d.process.pid}/task") if int(n) != d.process.pid]
+    for thread in threads:
+        if libc.ptrace(16, thread, None, None) != 0:  # PTRACE_ATTACH
+            raise Skip("may not hold a thread of another process")
+        os.waitpid(thread, os.WUNTRACED | 0x40000000)  # __WALL
+    ask_once(d.socket, sender="held@example.org")
+    d.configure("")
+    begin = time.monotonic()
+    c.greylag(d, "reload")
+    check(time.monotonic() - begin < 2, "the reload waits for the disk")
+    for thread in threads:
+        equal(libc.ptrace(17, thread, None, None), 0, "PTRACE_DETACH")
+    equal(d.stop(), 0, "exit status")
+    equal([r["sender"] for r in rows(c.folder / "journal")], ["held@example.org"], "what was on its way")
 
 
 @test

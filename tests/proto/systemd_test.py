@@ -78,6 +78,15 @@ def activate(d, sockets, env=None):
     wait_for(d.answers, f"greylagd to serve ({d.tail()})")
 
 
+def turned_away(where):
+    """Who connects there is not left to wait."""
+    with socket.socket(socket.AF_UNIX if isinstance(where, str) else socket.AF_INET) as s:
+        s.settimeout(LIMIT)
+        s.connect(where)
+        with contextlib.suppress(ConnectionResetError):
+            equal(s.recv(100), b"", "an answer from a socket that no line names")
+
+
 @test
 def says_how_it_is(t):
     manager = Manager(t)
@@ -128,13 +137,16 @@ def takes_sockets(t):
     d = t.daemon(start=False)
     port, extra = free_port(), free_port()
     d.configure(f"listen policy tcp 127.0.0.1:{port}\nlog passes yes")
-    sockets = [listening(("127.0.0.1", port)), listening(str(d.socket)), listening(("127.0.0.1", extra))]
+    sockets = [listening(("127.0.0.1", port)), listening(str(d.socket)), listening(("127.0.0.1", extra)),
+               listening(str(t.folder / "extra"))]
     with Asker(("127.0.0.1", port)) as early:
         early.send(b"request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.1\n"
                    b"sender=a@example.org\nrecipient=b@example.net\n\n")
         activate(d, sockets)
         check(early.reply().startswith("DEFER_IF_PERMIT"), "the early question")
     wait_for(lambda: f"inet:127.0.0.1:{extra}" in d.logged(), "a warning of the socket that no line names")
+    turned_away(("127.0.0.1", extra))
+    turned_away(str(t.folder / "extra"))
     check(f"inet:127.0.0.1:{port}," not in d.logged(), "a warning of one that is used")
     inode = d.socket.stat().st_ino
     equal(d.stop(), 0, "exit status")
@@ -152,14 +164,16 @@ def takes_sockets_again_after_reload(t):
     port = free_port()
     d.configure(f"listen policy tcp 127.0.0.1:{port}")
     activate(d, [listening(("127.0.0.1", port))])
-    d.configure("")
-    t.greylag(d, "reload")
-    with Asker(("127.0.0.1", port)) as waiting:
-        waiting.send(b"request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.1\n"
-                     b"sender=a@example.org\nrecipient=b@example.net\n\n")
+    for _ in range(2):
+        d.configure("")
+        t.greylag(d, "reload")
+        turned_away(("127.0.0.1", port))
+        check(f"no `listen` line names inet:127.0.0.1:{port}" in d.logged(), "a warning after the reload")
         d.configure(f"listen policy tcp 127.0.0.1:{port}")
         t.greylag(d, "reload")
-        check(waiting.reply(), "the socket of a line that came back")
+        with Asker(("127.0.0.1", port)) as again:
+            check(again.ask(), "the socket of a line that came back")
+    equal(d.stop(), 0, "exit status")
 
 
 @test

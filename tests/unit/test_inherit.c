@@ -54,9 +54,11 @@ static void put(int fd, int at)
 	close(fd);
 }
 
-static void count(const char *name, void *arg)
+static void count(const char *name, int fd, void *arg)
 {
 	struct buf *seen = arg;
+
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	buf_addf(seen, "%s;", name);
 }
 
@@ -89,6 +91,13 @@ static void takes_what_listens(void **state)
 	buf_clear(&seen);
 	inherit_unused(count, &seen);
 	assert_int_equal(seen.n, 0);
+	/* A line that is gone after a reload. */
+	inherit_close(inherit_socket(&un));
+	inherit_unused(count, &seen);
+	assert_span(span_from(buf_span(&seen), strlen("unix:")), both + strlen(text) + strlen(";unix:"));
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	inherit_close(fd);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	struct endpoint other = endpoint("inet:127.0.0.2:1"), six = endpoint("inet:[::1]:1"), away = endpoint("/nowhere");
 	assert_int_equal(inherit_socket(&other), -1);
 	assert_int_equal(inherit_socket(&six), -1);
