@@ -1,4 +1,5 @@
 /* greylag(1): finds the command, its options and the daemon. */
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 
@@ -182,12 +183,9 @@ int command_run(struct client *c, const struct arguments *a, json_t *request,
 	return more == 0 ? STATUS_OK : COMMAND_FAILED;
 }
 
-static int run(const struct command *command, const struct arguments *a)
+static int run_with_client(const struct command *command, const struct arguments *a)
 {
 	struct client client;
-
-	if (command->alone)
-		return command->run(NULL, a);
 	int status = command_open(&client, a);
 
 	if (status == STATUS_OK)
@@ -199,9 +197,19 @@ static int run(const struct command *command, const struct arguments *a)
 		status = STATUS_TEMPORARY;
 	}
 	client_close(&client);
-	if (fflush(stdout) != 0 && status == STATUS_OK)
-		status = STATUS_TEMPORARY;
 	return status;
+}
+
+/* What could not be written was not told: a full disk is no success. */
+static int run(const struct command *command, const struct arguments *a)
+{
+	int status = command->alone ? command->run(NULL, a) : run_with_client(command, a);
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "greylag: standard output: %s\n", strerror(errno ? errno : EIO));
+	return status == STATUS_OK ? STATUS_TEMPORARY : status;
 }
 
 int main(int argc, char **argv)

@@ -70,6 +70,23 @@ def help_and_usage(t):
 
 
 @test
+def a_full_disk_is_no_success(t):
+    d = filled(t)
+    log, rows = t.folder / "log", t.folder / "rows"
+    log.write_text("")
+    rows.write_text("SPAMTRAP|trap@example.net\n")
+    conf = t.folder / "postgrey"
+    conf.write_text("POSTGREY_OPTS=\"--inet=10023\"\n")
+    for words in (["dump"], ["report"], ["report", "--from-log", log], ["import", "spamdb", rows, "--print"], ["convert", "postgrey", conf],
+                  ["learn", "log", log, "--dry-run"], ["top"]):
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([t.args.greylag, "--socket", str(d.control), *map(str, words)], stdout=full, stderr=subprocess.PIPE,
+                               text=True, timeout=LIMIT)
+        equal(r.returncode, 75, f"{words}: {r.stderr}")
+        check("No space left" in r.stderr, f"{words}: {r.stderr}")
+
+
+@test
 def no_daemon(t):
     r = subprocess.run([t.args.greylag, "--socket", str(t.folder / "none"), "status"],
                        capture_output=True, text=True, timeout=LIMIT)
