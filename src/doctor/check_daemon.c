@@ -53,6 +53,10 @@ void doctor_configuration(struct doctor *d)
 	else
 		doctor_path(d, d->config_path, sizeof d->config_path, CONFIG);
 	d->config = config_load(d->config_path, &diag);
+	unsigned found = d->found;
+	if (d->root[0])
+		doctor_found(d, DOCTOR_OK, nowhere, NULL, NULL, "files that it names with a path from / on are those of this host, not of %.200s", d->root);
+	d->found = found;
 }
 
 /* --- The daemon ------------------------------------------------------------------------- */

@@ -62,7 +62,8 @@ def help_and_usage(t):
         one = run("help", word)
         equal(one.returncode, 0)
         check(one.stdout.startswith(f"usage: greylag {word}"), one.stdout)
-    for wrong in ([], ["no-such"], ["show"], ["show", "client"], ["why", "1"], ["status", "x"], ["--no-such"]):
+    for wrong in ([], ["no-such"], ["show"], ["show", "client"], ["why", "1"], ["status", "x"], ["--no-such"], ["store", "copy", "a", "b", "--dry-run"],
+                  ["dump", "--format", "csv"], ["--all", "status"], ["allow", "x", "--days", "3"]):
         r = run(*wrong)
         equal(r.returncode, 64, str(wrong))
         check(r.stderr, "says so")
