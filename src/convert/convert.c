@@ -259,6 +259,9 @@ int convert_read(const char *root, const char *path, struct buf *text, struct bu
 	buf_adds(&name, root);
 	buf_adds(&name, path);
 	int found = name.over ? buf_fail(&because, "name too long") : listfile_read(buf_str(&name), text, &because);
+	/* What editors of other systems put in front of UTF-8 would be part of the first name. */
+	if (found == 1 && span_starts(buf_span(text), span_of("\xef\xbb\xbf")))
+		buf_drop(text, 3);
 	if (found != 1) {
 		buf_clear(why);
 		buf_addsafe(why, buf_span(&name), 300);

@@ -128,6 +128,9 @@ def postgrey_defaults_file(t):
                    "identity network ipv4-prefix 28 ipv6-prefix 64"):
         check(wanted in lines, text)
     sound(t, text)
+    check("one file" in convert(t, "postgrey", path, path, root=t.folder, status=69)[1], "says so")
+    path.write_bytes(b"\xef\xbb\xbfPOSTGREY_OPTS=\"--delay=120\"\n")
+    check("greylist delay 2m" in settings(convert(t, "postgrey", path, root=t.folder)[0]), "a byte order mark")
     path.write_bytes(b"POSTGREY_OPTS=\"--delay=1" + b"\xff\x00" * 5000)
     sound(t, convert(t, "postgrey", path, root=t.folder, status=1)[0])
 

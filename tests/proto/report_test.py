@@ -341,7 +341,8 @@ def top_once(t):
 def top_live(t):
     """Draws anew, outlives the daemon, ends on q and on a signal, and puts the terminal back."""
     d = filled(t)
-    for end in (lambda p, m: os.write(m, b"q"), lambda p, m: p.send_signal(signal.SIGINT), lambda p, m: p.terminate()):
+    for end in (lambda p, m: os.write(m, b"q"), lambda p, m: p.send_signal(signal.SIGINT), lambda p, m: p.terminate(),
+                lambda p, m: os.write(m, b"xx\x1aq"), lambda p, m: p.send_signal(signal.SIGQUIT)):
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 200, 0, 0))
         before = termios.tcgetattr(slave)
