@@ -198,6 +198,21 @@ void buf_addsafe(struct buf *b, struct span s, size_t most)
 		buf_adds(b, "...");
 }
 
+void buf_addshown(struct buf *b, struct span s, size_t most)
+{
+	bool cut = s.n > most;
+	size_t n;
+
+	for (s = span_head(s, most); s.n; s = span_from(s, n)) {
+		for (n = 0; n < s.n && s.p[n] != '"' && s.p[n] != '\\'; n++)
+			continue;
+		buf_addsafe(b, span_head(s, n), n);
+		if (n < s.n)
+			buf_addc(b, s.p[n++]);
+	}
+	buf_adds(b, cut ? "..." : "");
+}
+
 void buf_addduration(struct buf *b, uint64_t seconds)
 {
 	static const struct { uint64_t seconds; char unit; } units[] = {

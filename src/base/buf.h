@@ -69,6 +69,8 @@ void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(prin
  * bytes, DEL, backslash, '"' and bytes >= 0x80 that are not part of valid
  * UTF-8 become \xHH; "..." marks a cut. */
 void buf_addsafe(struct buf *b, struct span s, size_t most);
+/* The same for lines of configurations, which are full of them: '"' and backslash stay. */
+void buf_addshown(struct buf *b, struct span s, size_t most);
 /* A duration in the words of the configuration: "36d", "90s", "1h30m". */
 void buf_addduration(struct buf *b, uint64_t seconds);
 

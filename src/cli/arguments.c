@@ -75,15 +75,30 @@ enum arguments_are arguments_read(int argc, char **argv, struct arguments *a)
 	*a = (struct arguments){ 0 };
 	for (int i = 0; i < (int)KNOWN; i++)
 		options[i + 1] = (struct option){ known[i].name, has_argument(known[i].take), NULL, FIRST + i };
+	_Static_assert(KNOWN <= 64, "given has a bit for each");
 	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (o == 'h')
 			return ARGUMENTS_HELP;
 		if (o < FIRST)
 			return ARGUMENTS_WRONG;
+		a->given |= UINT64_C(1) << (o - FIRST);
 		take(a, &known[o - FIRST], argc, argv);
 	}
 	a->command = optind < argc ? argv[optind] : NULL;
 	a->count = optind < argc ? argc - optind - 1 : 0;
 	a->words = argv + argc - a->count;
 	return ARGUMENTS_GOOD;
+}
+
+const char *arguments_foreign(const struct arguments *a, const char *names)
+{
+	for (size_t i = 0; i < KNOWN; i++) {
+		struct span rest = span_of(names), word;
+		bool takes = known[i].offset == offsetof(struct arguments, json) || known[i].offset == offsetof(struct arguments, socket);
+		while (!takes && span_cut(&rest, ' ', &word))
+			takes = span_eq(word, span_of(known[i].name));
+		if (!takes && (a->given >> i & 1))
+			return known[i].name;
+	}
+	return NULL;
 }

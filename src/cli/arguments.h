@@ -28,6 +28,7 @@ struct arguments {
 	/* replay: */
 	const char *config, *against;
 	bool list;
+	uint64_t given;			/* options, a bit each, see arguments_foreign */
 	const char *command;		/* the first word, or NULL */
 	int count;			/* words after the command */
 	char **words;
@@ -37,5 +38,8 @@ enum arguments_are { ARGUMENTS_GOOD, ARGUMENTS_HELP, ARGUMENTS_WRONG };
 
 /* ARGUMENTS_WRONG: getopt_long(3) has said why. */
 enum arguments_are arguments_read(int argc, char **argv, struct arguments *a);
+/* The first option that was given and is not among these names, between blanks (NULL: none);
+ * NULL when there is no such. What is for all commands never is. */
+const char *arguments_foreign(const struct arguments *a, const char *names);
 
 #endif

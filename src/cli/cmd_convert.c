@@ -40,7 +40,7 @@ int cmd_convert(struct client *c, const struct arguments *a)
 	bool given = a->count > 1;
 	if (convert_run(peer, &convert, given ? a->words + 1 : &file, given ? a->count - 1 : 1, &out, &why) != 0)
 		fprintf(stderr, "greylag: %s\n", buf_str(&why));
-	else if (fputs(buf_str(&out), stdout) >= 0 && fflush(stdout) == 0)
+	else if (fputs(buf_str(&out), stdout) >= 0)
 		status = convert.missing ? STATUS_NO : STATUS_OK;
 	buf_free(&out);
 	return status;

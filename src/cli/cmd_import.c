@@ -7,12 +7,14 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 
-#define REASONS_MAX 64		/* for which something was left out */
+#define REASONS_MAX 64		/* for which something was left out or refused */
+#define OTHER "other reasons"	/* all that come when there is room for one more of either kind */
 #define REASON_BYTES 120
 #define SHOWN_MAX 10		/* places that are told of each reason */
 
 struct reason {
 	char text[REASON_BYTES];
+	bool refused;			/* by the daemon; else left out here */
 	uint64_t count;
 };
 
@@ -22,7 +24,7 @@ struct importing {
 	struct progress progress;
 	struct importsend send;
 	int status;			/* of sending; nothing is sent after a failure */
-	uint64_t read[IMPORT_KINDS];
+	uint64_t read[IMPORT_KINDS], left_out;
 	unsigned reason_count;
 	struct reason reasons[REASONS_MAX];
 };
@@ -34,25 +36,36 @@ static struct importing *of(struct import *in)
 
 /* --- What is left out ------------------------------------------------------------------------ */
 
-static struct reason *find_reason(struct importing *g, const char *text)
+static struct reason *find_known(struct importing *g, const char *text, bool refused)
 {
 	for (unsigned i = 0; i < g->reason_count; i++)
-		if (strncmp(g->reasons[i].text, text, REASON_BYTES - 1) == 0)
+		if (g->reasons[i].refused == refused && strncmp(g->reasons[i].text, text, REASON_BYTES - 1) == 0)
 			return &g->reasons[i];
-	if (g->reason_count == REASONS_MAX)
-		return &g->reasons[REASONS_MAX - 1];
+	return NULL;
+}
+
+static struct reason *find_reason(struct importing *g, const char *text, bool refused)
+{
+	struct reason *known = find_known(g, text, refused);
+
+	if (!known && g->reason_count >= REASONS_MAX - 2)
+		known = find_known(g, text = OTHER, refused);
+	if (known)
+		return known;
 	struct reason *r = &g->reasons[g->reason_count++];
 	snprintf(r->text, sizeof r->text, "%s", text);
+	r->refused = refused;
 	return r;
 }
 
 static void on_skipped(struct import *in, const char *text)
 {
 	struct importing *g = of(in);
-	struct reason *r = find_reason(g, text);
+	struct reason *r = find_reason(g, text, false);
 	char place[600];
 	struct buf safe = BUF_ON(place);
 
+	g->left_out++;
 	if (r->count++ >= SHOWN_MAX)
 		return;
 	progress_end(&g->progress);
@@ -66,7 +79,7 @@ static void on_refused(void *arg, const char *why)
 {
 	struct importing *g = arg;
 
-	find_reason(g, why)->count++;
+	find_reason(g, why, true)->count++;
 }
 
 /* --- Rows -------------------------------------------------------------------------------------- */
@@ -130,15 +143,6 @@ static void add_count(struct buf *b, uint64_t n, const char *words)
 	buf_addf(b, " %s", words);
 }
 
-static uint64_t skipped(const struct importing *g)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < g->reason_count; i++)
-		sum += g->reasons[i].count;
-	return sum;
-}
-
 static void print_reasons(const struct importing *g)
 {
 	char text[40];
@@ -146,7 +150,7 @@ static void print_reasons(const struct importing *g)
 	for (unsigned i = 0; i < g->reason_count; i++) {
 		struct buf count = BUF_ON(text);
 		output_count(&count, (json_int_t)g->reasons[i].count);
-		printf("    %s left out: %s\n", buf_str(&count), g->reasons[i].text);
+		printf("    %s %s: %s\n", buf_str(&count), g->reasons[i].refused ? "refused" : "left out", g->reasons[i].text);
 	}
 }
 
@@ -161,7 +165,7 @@ static void print_summary(const struct importing *g)
 	add_count(&b, g->read[IMPORT_TRUSTED], "trusted clients");
 	add_count(&b, g->read[IMPORT_ENTRY], "entries of lists");
 	add_count(&b, g->read[IMPORT_RECORD], "records");
-	add_count(&b, skipped(g), "left out");
+	add_count(&b, g->left_out, "left out");
 	printf("%s%s\n", b.n ? buf_str(&b) : "nothing was found", g->arguments->dry_run ? "; nothing was sent" : "");
 	print_reasons(g);
 	if (g->arguments->dry_run)
@@ -184,7 +188,7 @@ static void print_json(const struct importing *g)
 	const struct { const char *name; uint64_t n; } counts[] = {
 		{ "passed", g->read[IMPORT_PASSED] }, { "waiting", g->read[IMPORT_WAITING] },
 		{ "trusted", g->read[IMPORT_TRUSTED] }, { "entries", g->read[IMPORT_ENTRY] },
-		{ "records", g->read[IMPORT_RECORD] }, { "left_out", skipped(g) }, { "added", s->added },
+		{ "records", g->read[IMPORT_RECORD] }, { "left_out", g->left_out }, { "added", s->added },
 		{ "changed", s->changed }, { "present", s->present }, { "over", s->over }, { "held", s->held },
 		{ "refused", s->refused }, { "failed", s->failed } };
 
@@ -282,8 +286,6 @@ int cmd_import(struct client *none, const struct arguments *a)
 	}
 	if (status == STATUS_OK)
 		status = run(g, format);
-	if (status == STATUS_OK && fflush(stdout) != 0)
-		status = STATUS_TEMPORARY;
 	client_close(&c);
 	importsend_free(&g->send);
 	free(g);

@@ -347,7 +347,7 @@ static int run(struct learning *l)
 	progress_end(&l->progress);
 	if (status == STATUS_OK)
 		status = finish(l);
-	return status == STATUS_OK && (l->trouble || fflush(stdout) != 0) ? STATUS_NO : status;
+	return status == STATUS_OK && l->trouble ? STATUS_NO : status;
 }
 
 int cmd_learn(struct client *c, const struct arguments *a)

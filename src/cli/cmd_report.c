@@ -162,7 +162,7 @@ int cmd_report(struct client *client, const struct arguments *a)
 		return STATUS_TEMPORARY;
 	}
 	status = a->from_log ? reportlog_read(r, a->words, a->count) : ask(a, r);
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK || status == STATUS_NO) {
 		report_finish(r);
 		formats[format].print(r);
 	}

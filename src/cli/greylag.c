@@ -1,4 +1,5 @@
 /* greylag(1): finds the command, its options and the daemon. */
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 
@@ -10,51 +11,64 @@
 
 #define ENTRIES "[client|name|sender|recipient|domain] VALUE... | --file FILE|- [--format auto|cidr|relaydelay|postgrey]\n" \
 	"    [--for 30d | --until DATE|never] [--shorten] [--comment TEXT] [--dry-run]"
+#define ENTRIES_OPTIONS "file format for until shorten comment dry-run"
 
 static const struct command {
 	const char *name, *usage, *help;
 	int least, most;		/* words after the command */
 	command_fn *run;
 	bool alone;			/* opens what it needs itself: run gets no client */
+	const char *options;		/* that it takes beside --json and --socket, between blanks; NULL: none */
 } commands[] = {
-	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status, false },
+	{ "status", "", "what the daemon does, counters by reason", 0, 0, cmd_status, false, NULL },
 	{ "why", "CLIENT SENDER RECIPIENT [--name N] [--helo H] [--sasl U] [--stage S] [--with ATTRIBUTE=VALUE]...",
-	  "what would be decided now, and why", 3, 3, cmd_why, false },
+	  "what would be decided now, and why", 3, 3, cmd_why, false, "name helo sasl stage with" },
 	{ "ask", "--client A --sender S --recipient R [--name N] [--helo H] [--stage S]",
-	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask, true },
-	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show, false },
-	{ "dump", "", "all records", 0, 0, cmd_dump, false },
-	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget, false },
-	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow, false },
-	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block, false },
-	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap, false },
-	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist, false },
-	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect, false },
-	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist, false },
-	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists, false },
+	  "ask as an MTA does, for scripts: 0 pass, 75 defer, 77 reject", 0, 0, cmd_ask, true,
+	  "client sender recipient name helo sasl stage" },
+	{ "show", "client|sender|recipient PATTERN", "the records that match", 2, 2, cmd_show, false, NULL },
+	{ "dump", "", "all records", 0, 0, cmd_dump, false, NULL },
+	{ "forget", "client|sender|recipient PATTERN [--dry-run] [--all]", "remove the records that match", 2, 2, cmd_forget, false,
+	  "dry-run all" },
+	{ "allow", ENTRIES, "list what is let through", 0, INT_MAX, cmd_allow, false, ENTRIES_OPTIONS },
+	{ "block", ENTRIES, "list what is rejected", 0, INT_MAX, cmd_block, false, ENTRIES_OPTIONS },
+	{ "trap", ENTRIES, "list whom nobody good writes to", 0, INT_MAX, cmd_trap, false, ENTRIES_OPTIONS },
+	{ "enlist", "LIST " ENTRIES, "list for rules with a condition `listed LIST`", 1, INT_MAX, cmd_enlist, false,
+	  ENTRIES_OPTIONS },
+	{ "expect", "RECIPIENT DURATION [from DOMAIN]", "let mail to somebody pass for a while", 2, 4, cmd_expect, false, NULL },
+	{ "unlist", "LIST [KIND] VALUE... | --file FILE [--format F] [--dry-run]", "take off a list", 1, INT_MAX, cmd_unlist, false,
+	  "file format dry-run" },
+	{ "lists", "[LIST [KIND [PATTERN]]] [--expiring [7d]]", "what is listed, and the clients that are held", 0, 3, cmd_lists, false,
+	  "expiring" },
 	{ "learn", "ham|spam FILE|MBOX|MAILDIR|- ... [--trusted PREFIX,...] [--print|--dry-run]\n"
 	  "       greylag learn log FILE|- ... [--format F] [--days N] [--trusted PREFIX,...] [--print|--dry-run]",
-	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn, true },
+	  "whom to trust or not, from mail and from logs", 2, INT_MAX, cmd_learn, true,
+	  "trusted print dry-run format days" },
 	{ "report", "[--since 7d] [--format text|json|csv|html] [--top N] [--after 12h] [--tries N] [--skip-dynamic]\n"
 	  "    [--match PATTERN] [--skip PATTERN] [--mail-size 30K] [--from-log FILE|- ...]",
-	  "what greylisting did, and whose mail never came back", 0, INT_MAX, cmd_report, true },
-	{ "top", "[SECONDS]", "what the daemon does, live", 0, 1, cmd_top, true },
+	  "what greylisting did, and whose mail never came back", 0, INT_MAX, cmd_report, true,
+	  "since format top after tries skip-dynamic match skip mail-size from-log" },
+	{ "top", "[SECONDS]", "what the daemon does, live", 0, 1, cmd_top, true, NULL },
 	{ "import", "postgrey|greylistd|jgreylist|qgreylist DIR\n"
 	  "       greylag import milter-greylist|spamdb|greylag FILE|-\n"
 	  "       greylag import sqlgrey|relaydelay|qmail-spp FILE|-|mariadb:SERVER/DATABASE\n"
 	  "               [--user U] [--password-file F]\n"
-	  "    [--delay D] [--print|--dry-run]", "what another greylisting system remembers", 2, 2, cmd_import, true },
-	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export, false },
+	  "    [--delay D] [--print|--dry-run]", "what another greylisting system remembers", 2, 2, cmd_import, true,
+	  "user password-file delay print dry-run" },
+	{ "export", "[--format jsonl|csv]", "all records and lists, for greylag import greylag or a spreadsheet", 0, 0, cmd_export, false,
+	  "format" },
 	{ "replay", "[--config FILE] [--against FILE] [--list] JOURNAL|MAILLOG|- ...",
-	  "what another configuration would have done with recorded mail", 1, INT_MAX, cmd_replay, true },
-	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config, false },
-	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false },
-	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false },
-	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store, true },
+	  "what another configuration would have done with recorded mail", 1, INT_MAX, cmd_replay, true,
+	  "config against list" },
+	{ "config", "", "the values in force and where each came from", 0, 0, cmd_config, false, NULL },
+	{ "reload", "", "read the configuration again", 0, 0, cmd_reload, false, NULL },
+	{ "backup", "FOLDER", "a copy of the store while mail flows", 1, 1, cmd_backup, false, NULL },
+	{ "store", "init [STORE] | copy FROM TO", "make a store's tables; copy one store into another", 1, 3, cmd_store, true, NULL },
 	{ "convert", "postgrey|sqlgrey|milter-greylist|relaydelay [--root FOLDER] [FILE | -- FLAG...]",
-	  "another service's configuration, as greylag.conf", 1, INT_MAX, cmd_convert, true },
-	{ "doctor", "[--root FOLDER]", "what is wrong with the set-up here, and the lines to add; changes nothing", 0, 0, cmd_doctor, true },
-	{ "version", "", "the daemon's version", 0, 0, cmd_version, false },
+	  "another service's configuration, as greylag.conf", 1, INT_MAX, cmd_convert, true, "root" },
+	{ "doctor", "[--root FOLDER]", "what is wrong with the set-up here, and the lines to add; changes nothing", 0, 0, cmd_doctor, true,
+	  "root" },
+	{ "version", "", "the daemon's version", 0, 0, cmd_version, false, NULL },
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
@@ -182,12 +196,9 @@ int command_run(struct client *c, const struct arguments *a, json_t *request,
 	return more == 0 ? STATUS_OK : COMMAND_FAILED;
 }
 
-static int run(const struct command *command, const struct arguments *a)
+static int run_with_client(const struct command *command, const struct arguments *a)
 {
 	struct client client;
-
-	if (command->alone)
-		return command->run(NULL, a);
 	int status = command_open(&client, a);
 
 	if (status == STATUS_OK)
@@ -199,9 +210,19 @@ static int run(const struct command *command, const struct arguments *a)
 		status = STATUS_TEMPORARY;
 	}
 	client_close(&client);
-	if (fflush(stdout) != 0 && status == STATUS_OK)
-		status = STATUS_TEMPORARY;
 	return status;
+}
+
+/* What could not be written was not told: a full disk is no success. */
+static int run(const struct command *command, const struct arguments *a)
+{
+	int status = command->alone ? command->run(NULL, a) : run_with_client(command, a);
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "greylag: standard output: %s\n", strerror(errno ? errno : EIO));
+	return status == STATUS_OK ? STATUS_TEMPORARY : status;
 }
 
 int main(int argc, char **argv)
@@ -223,7 +244,10 @@ int main(int argc, char **argv)
 		print_usage(stderr);
 		return STATUS_USAGE;
 	}
-	if (a.count < command->least || a.count > command->most) {
+	const char *foreign = arguments_foreign(&a, command->options);
+	if (foreign)
+		fprintf(stderr, "greylag: %s takes no --%s\n", command->name, foreign);
+	if (foreign || a.count < command->least || a.count > command->most) {
 		fprintf(stderr, "usage: greylag %s %s\n", command->name, command->usage);
 		return STATUS_USAGE;
 	}

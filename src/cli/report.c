@@ -224,7 +224,7 @@ void report_triplet(struct report *r, const struct report_triplet *t)
 	heavy_add(r->lists[REPORT_SENDERS], t->sender.n ? t->sender : span_of("<>"), t->deferred, t->passed);
 	heavy_add(r->lists[REPORT_RECIPIENTS], t->recipient, t->deferred, t->passed);
 	r->source_deferred |= t->deferred > 0;
-	r->source_retried |= t->deferred > 0 && t->passed_at;
+	r->source_retried |= t->deferred > 0 && (t->passed || t->passed_at);
 	if (t->passed_at == 0 && t->deferred)
 		take_pending(r, t);
 }

@@ -1,5 +1,7 @@
 #include "cli/reportlog.h"
 
+#include <sys/stat.h>
+
 #include "client/client.h"
 #include "core/hostname.h"
 #include "core/mailaddr.h"
@@ -10,6 +12,8 @@
 #define MAILS_MAX (SLOTS / 2)
 #define SAME_S 5		/* lines of two programs about one attempt lie closer together */
 #define FORGOTTEN_S (5 * 86400)	/* whoever comes after so long brings another mail */
+#define DISORDER_S 3600		/* what is written by several programs is never quite in order */
+#define LOOK_LINES 100		/* among which a file's first time is looked for */
 #define NETWORK_4 24
 #define NETWORK_6 64
 
@@ -23,6 +27,8 @@ struct reading {
 	struct report *report;
 	struct entry **slots;
 	unsigned count;
+	int64_t newest;			/* time of an event */
+	uint64_t disordered;		/* events far older than one before them */
 };
 
 /* --- Who ------------------------------------------------------------------------------------- */
@@ -133,6 +139,9 @@ static void take(void *arg, const struct greylog_event *e)
 
 	if (e->at < g->report->options.since)
 		return;
+	g->disordered += e->at < g->newest - DISORDER_S;
+	if (e->at > g->newest)
+		g->newest = e->at;
 	bool named = identify(&identity, &e->peer);
 	mailaddr_recipient(&recipient, e->recipient);
 	mailaddr_sender(&sender, e->sender, buf_span(&recipient));
@@ -151,7 +160,54 @@ static void take(void *arg, const struct greylog_event *e)
 
 /* --- Files ------------------------------------------------------------------------------------------- */
 
-static int read_file(struct reading *g, struct greylog *log, const char *path)
+struct logfile {
+	const char *path;
+	int64_t at;			/* of its first line */
+	int place;			/* among the arguments */
+};
+
+/* True when the file has a time. What is no plain file can be read only once, and is not looked at. */
+static bool first_time(struct greylog *log, const char *path, int64_t *at)
+{
+	char problem[300];
+	struct buf why = BUF_ON(problem);
+	struct stat st;
+	struct span line;
+	bool found = false;
+
+	if (strcmp(path, "-") == 0 || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	struct textfile *f = textfile_open(path, &why);
+	for (unsigned n = 0; f && !found && n < LOOK_LINES && textfile_line(f, &line, &why) > 0; n++)
+		found = greylog_time(log, line, at);
+	textfile_close(&f);
+	return found;
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+	const struct logfile *x = a, *y = b;
+
+	return x->at != y->at ? (x->at < y->at ? -1 : 1) : x->place - y->place;
+}
+
+/* A shell lists mail.log before mail.log.1: the files are put in the order of their time,
+ * one without a time behind the one that is named before it. */
+static struct logfile *sort_files(struct greylog *log, char **paths, int count)
+{
+	struct logfile *files = calloc((size_t)count, sizeof *files);
+
+	for (int i = 0; files && i < count; i++) {
+		files[i] = (struct logfile){ .path = paths[i], .at = i ? files[i - 1].at : INT64_MIN, .place = i };
+		first_time(log, paths[i], &files[i].at);
+	}
+	if (files)
+		qsort(files, (size_t)count, sizeof *files, oldest_first);
+	return files;
+}
+
+/* False when it could not be read to its end. */
+static bool read_file(struct reading *g, struct greylog *log, const char *path)
 {
 	char problem[300], shown[1300];
 	struct buf why = BUF_ON(problem), safe = BUF_ON(shown);
@@ -165,10 +221,10 @@ static int read_file(struct reading *g, struct greylog *log, const char *path)
 	}
 	textfile_close(&f);
 	if (more == 0)
-		return STATUS_OK;
+		return true;
 	buf_addsafe(&safe, span_of(path), 300);
 	fprintf(stderr, "greylag: %s: %s\n", buf_str(&safe), buf_str(&why));
-	return STATUS_TEMPORARY;
+	return false;
 }
 
 static int compare(struct span a, struct span b)
@@ -203,21 +259,34 @@ static void hand_over(struct reading *g)
 	}
 }
 
+/* False when one of the files could not be read to its end; the others are. */
+static bool read_all(struct reading *g, struct greylog *log, const struct logfile *files, int count)
+{
+	bool good = true;
+
+	for (int i = 0; i < count; i++)
+		good = read_file(g, log, files[i].path) && good;
+	if (g->disordered)
+		fprintf(stderr, "greylag: the files are not oldest first (%llu lines): the figures are wrong\n",
+			(unsigned long long)g->disordered);
+	return good;
+}
+
 int reportlog_read(struct report *r, char **files, int count)
 {
-	struct reading g = { .report = r, .slots = calloc(SLOTS, sizeof *g.slots) };
+	struct reading g = { .report = r, .slots = calloc(SLOTS, sizeof *g.slots), .newest = r->options.since };
 	struct greylog *log = greylog_new(r->options.now, take, &g);
-	int status = STATUS_OK;
+	struct logfile *sorted = log ? sort_files(log, files, count) : NULL;
+	int status = STATUS_TEMPORARY;
 
-	if (!g.slots || !log) {
+	if (g.slots && sorted)
+		status = read_all(&g, log, sorted, count) ? STATUS_OK : STATUS_NO;
+	else
 		fputs("greylag: out of memory\n", stderr);
-		status = STATUS_TEMPORARY;
-	}
-	for (int i = 0; status == STATUS_OK && i < count; i++)
-		status = read_file(&g, log, files[i]);
 	if (g.slots)
 		hand_over(&g);
 	greylog_free(&log);
+	free(sorted);
 	free(g.slots);
 	return status;
 }

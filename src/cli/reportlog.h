@@ -4,8 +4,9 @@
 
 #include "cli/report.h"
 
-/* Reads the files ("-": standard input) into r. STATUS_OK, or the status to exit with,
- * when what went wrong has been printed. */
+/* Reads the files ("-": standard input) into r, oldest first. STATUS_OK; STATUS_NO when one could
+ * not be read to its end, r has what could; STATUS_TEMPORARY: there is no report. What went wrong
+ * has been printed. */
 int reportlog_read(struct report *r, char **files, int count);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #define COLUMNS 80
@@ -41,12 +42,15 @@ bool screen_begin(void)
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGQUIT, &stop, NULL);
 	sigaction(SIGPIPE, &stop, NULL);
 	sigaction(SIGWINCH, &resize, NULL);
 	screen.has_keys = tcgetattr(STDIN_FILENO, &screen.before) == 0;
 	if (screen.has_keys) {
 		keys = screen.before;
 		keys.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+		/* A shell would get the terminal as it is now. */
+		keys.c_cc[VSUSP] = _POSIX_VDISABLE;
 		tcsetattr(STDIN_FILENO, TCSANOW, &keys);
 	}
 	/* The other screen, so that what was there comes back; no cursor. */
@@ -118,18 +122,30 @@ void screen_line(const char *format, ...)
 	screen_newline();
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Other keys than q change nothing: one that is held down must not ask the daemon each time. */
 bool screen_wait(unsigned seconds)
 {
 	struct pollfd keys = { .fd = screen.has_keys ? STDIN_FILENO : -1, .events = POLLIN };
+	int64_t until = now_ms() + (int64_t)seconds * 1000, left;
 	char key = 0;
 
-	if (fflush(stdout) != 0 || !screen.on || ended)
+	if (fflush(stdout) != 0 || !screen.on)
 		return false;
-	int ready = poll(&keys, 1, (int)seconds * 1000);
-	if (ready < 0)
-		return errno == EINTR && !ended;
-	/* A terminal that has gone reads as its end. */
-	if (ready > 0 && (read(STDIN_FILENO, &key, 1) <= 0 || key == 'q' || key == 'Q'))
-		return false;
+	while (!ended && (left = until - now_ms()) > 0) {
+		int ready = poll(&keys, 1, (int)left);
+		if (ready < 0)
+			return errno == EINTR && !ended;
+		/* A terminal that has gone reads as its end. */
+		if (ready > 0 && (read(STDIN_FILENO, &key, 1) <= 0 || key == 'q' || key == 'Q'))
+			return false;
+	}
 	return !ended;
 }

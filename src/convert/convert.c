@@ -32,28 +32,30 @@ void convert_at(struct convert *c, const char *file, unsigned line, struct span 
 	c->shown = false;
 }
 
+static bool is_name(char c)
+{
+	return ascii_alpha(c) || ascii_digit(c) || c == '_';
+}
+
+struct span convert_harmless(struct span line)
+{
+	for (size_t i = 0; i < line.n; i++) {
+		struct span here = span_from(line, i);
+		if (!span_istarts(here, span_of("pass")) && !span_istarts(here, span_of("secret")))
+			continue;
+		while (i < line.n && is_name(line.p[i]))
+			i++;
+		return span_head(line, i);
+	}
+	return line;
+}
+
 static void add_place(const struct convert *c, struct buf *out)
 {
 	buf_addsafe(out, span_of(c->file), 200);
 	if (c->line)
 		buf_addf(out, ":%u", c->line);
 	buf_adds(out, ": ");
-}
-
-/* As buf_addsafe, but quotes and backslashes stay: configurations are full of them. */
-static void add_text(struct buf *out, struct span s, size_t most)
-{
-	bool cut = s.n > most;
-	size_t n;
-
-	for (s = span_head(s, most); s.n; s = span_from(s, n)) {
-		for (n = 0; n < s.n && s.p[n] != '"' && s.p[n] != '\\'; n++)
-			continue;
-		buf_addsafe(out, span_head(s, n), n);
-		if (n < s.n)
-			buf_addc(out, s.p[n++]);
-	}
-	buf_adds(out, cut ? "..." : "");
 }
 
 /* The peer's line in one: runs of blanks drawn together, continuations undone with
@@ -73,7 +75,7 @@ static void add_source(struct buf *out, struct span s)
 			buf_addc(&b, is_blank ? ' ' : s.p[i]);
 		blank = is_blank;
 	}
-	add_text(out, span_trim(buf_span(&b)), COMMENT_MAX);
+	buf_addshown(out, span_trim(buf_span(&b)), COMMENT_MAX);
 }
 
 static struct buf *show_source(struct convert *c)
@@ -122,7 +124,7 @@ static void say(struct convert *c, const char *what, struct span about, const ch
 	add_place(c, &b);
 	buf_addf(&b, "%s: ", what);
 	if (about.n) {
-		add_text(&b, about, 200);
+		buf_addshown(&b, about, 200);
 		buf_adds(&b, ": ");
 	}
 	buf_adds(&b, reason);
@@ -136,7 +138,7 @@ void convert_missing(struct convert *c, struct span what, const char *reason)
 
 	buf_adds(out, "#   no equivalent: ");
 	if (what.n) {
-		add_text(out, what, 200);
+		buf_addshown(out, what, 200);
 		buf_adds(out, ": ");
 	}
 	buf_addf(out, "%s\n", reason);
@@ -257,6 +259,9 @@ int convert_read(const char *root, const char *path, struct buf *text, struct bu
 	buf_adds(&name, root);
 	buf_adds(&name, path);
 	int found = name.over ? buf_fail(&because, "name too long") : listfile_read(buf_str(&name), text, &because);
+	/* What editors of other systems put in front of UTF-8 would be part of the first name. */
+	if (found == 1 && span_starts(buf_span(text), span_of("\xef\xbb\xbf")))
+		buf_drop(text, 3);
 	if (found != 1) {
 		buf_clear(why);
 		buf_addsafe(why, buf_span(&name), 300);
@@ -402,7 +407,7 @@ static void strike_out(struct convert *c, struct buf *out, const struct findings
 		buf_addf(&better, "#   no equivalent: %s\n", finding->text);
 		while (span_cut(&whole, '\n', &line)) {
 			buf_adds(&better, "#   ");
-			add_text(&better, line, 2000);
+			buf_addshown(&better, line, 2000);
 			buf_addc(&better, '\n');
 		}
 	}

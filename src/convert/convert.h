@@ -52,6 +52,9 @@ void convert_end(struct convert *c, struct buf *out);
 
 /* From here on it is about this line. source is borrowed until the next call. */
 void convert_at(struct convert *c, const char *file, unsigned line, struct span source);
+/* What may be shown of a line that could hold a password: all, or as far as the first word
+ * that has "pass" or "secret" in it. */
+struct span convert_harmless(struct span line);
 /* A line of greylag.conf, under the peer's as a comment. */
 void convert_line(struct convert *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The peer's line needs none here, for this reason. */

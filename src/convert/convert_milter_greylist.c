@@ -170,52 +170,53 @@ static const struct option {
 	enum need need;
 	void (*take)(struct mg *m);
 	const char *why;
+	bool secret;			/* passwords stand in it: only the keyword is shown */
 } options[] = {
-	{ "greylist", DONE, take_greylist, NULL }, { "timeout", DONE, take_timeout, NULL },
-	{ "autowhite", DONE, take_autowhite, NULL }, { "subnetmatch", DONE, take_subnet, NULL },
-	{ "subnetmatch6", DONE, take_subnet6, NULL }, { "verbose", DONE, take_verbose, NULL },
-	{ "quiet", DONE, take_quiet, NULL }, { "domainexact", DONE, take_domainexact, NULL },
-	{ "extendedregex", DONE, take_extendedregex, NULL }, { "report", DONE, take_report, NULL },
-	{ "logfac", DONE, take_logfac, NULL }, { "socket", DONE, take_socket, NULL },
-	{ "geoipdb", DONE, take_geoipdb, NULL }, { "geoip2db", DONE, take_geoipdb, NULL },
-	{ "geoipv6db", DONE, take_geoipdb, NULL }, { "drac", DONE, take_drac, NULL },
-	{ "list", DONE, mg_list, NULL }, { "dnsrbl", DONE, mg_dnsrbl, NULL }, { "ratelimit", DONE, mg_ratelimit, NULL },
-	{ "acl", DONE, mg_acl, NULL }, { "racl", DONE, mg_acl, NULL },
-	{ "pidfile", NEEDLESS, NULL, "the unit file follows greylagd without one" },
-	{ "user", NEEDLESS, NULL, "greylagd has a user of its own (user, group)" },
-	{ "nodetach", NEEDLESS, NULL, "greylagd -f stays in the foreground" },
-	{ "dumpfile", NEEDLESS, NULL, "greylagd has a store of its own; greylag import milter-greylist FILE brings along what is in this one" },
-	{ "dumpfreq", NEEDLESS, NULL, "records are stored as they come" },
-	{ "dump_no_time_translation", NEEDLESS, NULL, "greylag dump tells times when it is asked" },
-	{ "lazyaw", NEEDLESS, NULL, "a client that has retried well is trusted with all its mail" },
-	{ "delayedreject", NEEDLESS, NULL, "bounces are always deferred at DATA where the MTA asks there" },
-	{ "noaccessdb", NEEDLESS, NULL, "the access database of Sendmail is not looked at" },
-	{ "nodrac", NEEDLESS, NULL, "there is no DRAC" },
-	{ "nospf", NEEDLESS, NULL, "an SPF pass alone is no reason to pass" },
-	{ "localaddr", NEEDLESS, NULL, "SPF does not need it" },
-	{ "unbracket", NEEDLESS, NULL, "clients are known by their confirmed name or their address" },
-	{ "multiracl", NEEDLESS, NULL, "a recipient that is allowed allows no other" },
-	{ "noauth", MISSING, NULL, "authenticated clients are never greylisted" },
-	{ "testmode", MISSING, NULL, "name the recipients: defer recipient ..., then allow; or decide and only log: mode observe" },
-	{ "logexpired", MISSING, NULL, "attempts that never came back are not logged; greylag show shows them" },
-	{ "tarpit", MISSING, NULL, "greylag keeps nobody waiting" },
-	{ "tarpit_scope", MISSING, NULL, "greylag keeps nobody waiting" },
-	{ "peer", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb" },
-	{ "syncaddr", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb" },
-	{ "syncsrcaddr", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb" },
-	{ "syncmaxqlen", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb" },
-	{ "stat", MISSING, NULL, "a verdict is one log line of a fixed form" },
-	{ "maxpeek", MISSING, NULL, "verdicts fall before the mail is read" },
-	{ "dacl", MISSING, NULL, "verdicts fall before the mail is read" },
-	{ "sm_macro", MISSING, NULL, "rules see no macros of the MTA" },
-	{ "urlcheck", MISSING, NULL, "greylag asks no URLs" },
-	{ "ldapconf", MISSING, NULL, "greylag asks no LDAP server" },
-	{ "ldapcheck", MISSING, NULL, "greylag asks no LDAP server" },
-	{ "fixldapcheck", MISSING, NULL, "greylag asks no LDAP server" },
-	{ "p0fsock", MISSING, NULL, "greylag does not ask p0f" },
-	{ "spamdsock", MISSING, NULL, "verdicts fall before the mail is read" },
-	{ "tsig", MISSING, NULL, "greylag changes no DNS zones" },
-	{ "nsupdate", MISSING, NULL, "greylag changes no DNS zones" },
+	{ "greylist", DONE, take_greylist, NULL, false }, { "timeout", DONE, take_timeout, NULL, false },
+	{ "autowhite", DONE, take_autowhite, NULL, false }, { "subnetmatch", DONE, take_subnet, NULL, false },
+	{ "subnetmatch6", DONE, take_subnet6, NULL, false }, { "verbose", DONE, take_verbose, NULL, false },
+	{ "quiet", DONE, take_quiet, NULL, false }, { "domainexact", DONE, take_domainexact, NULL, false },
+	{ "extendedregex", DONE, take_extendedregex, NULL, false }, { "report", DONE, take_report, NULL, false },
+	{ "logfac", DONE, take_logfac, NULL, false }, { "socket", DONE, take_socket, NULL, false },
+	{ "geoipdb", DONE, take_geoipdb, NULL, false }, { "geoip2db", DONE, take_geoipdb, NULL, false },
+	{ "geoipv6db", DONE, take_geoipdb, NULL, false }, { "drac", DONE, take_drac, NULL, false },
+	{ "list", DONE, mg_list, NULL, false }, { "dnsrbl", DONE, mg_dnsrbl, NULL, false }, { "ratelimit", DONE, mg_ratelimit, NULL, false },
+	{ "acl", DONE, mg_acl, NULL, false }, { "racl", DONE, mg_acl, NULL, false },
+	{ "pidfile", NEEDLESS, NULL, "the unit file follows greylagd without one", false },
+	{ "user", NEEDLESS, NULL, "greylagd has a user of its own (user, group)", false },
+	{ "nodetach", NEEDLESS, NULL, "greylagd -f stays in the foreground", false },
+	{ "dumpfile", NEEDLESS, NULL, "greylagd has a store of its own; greylag import milter-greylist FILE brings along what is in this one", false },
+	{ "dumpfreq", NEEDLESS, NULL, "records are stored as they come", false },
+	{ "dump_no_time_translation", NEEDLESS, NULL, "greylag dump tells times when it is asked", false },
+	{ "lazyaw", NEEDLESS, NULL, "a client that has retried well is trusted with all its mail", false },
+	{ "delayedreject", NEEDLESS, NULL, "bounces are always deferred at DATA where the MTA asks there", false },
+	{ "noaccessdb", NEEDLESS, NULL, "the access database of Sendmail is not looked at", false },
+	{ "nodrac", NEEDLESS, NULL, "there is no DRAC", false },
+	{ "nospf", NEEDLESS, NULL, "an SPF pass alone is no reason to pass", false },
+	{ "localaddr", NEEDLESS, NULL, "SPF does not need it", false },
+	{ "unbracket", NEEDLESS, NULL, "clients are known by their confirmed name or their address", false },
+	{ "multiracl", NEEDLESS, NULL, "a recipient that is allowed allows no other", false },
+	{ "noauth", MISSING, NULL, "authenticated clients are never greylisted", false },
+	{ "testmode", MISSING, NULL, "name the recipients: defer recipient ..., then allow; or decide and only log: mode observe", false },
+	{ "logexpired", MISSING, NULL, "attempts that never came back are not logged; greylag show shows them", false },
+	{ "tarpit", MISSING, NULL, "greylag keeps nobody waiting", false },
+	{ "tarpit_scope", MISSING, NULL, "greylag keeps nobody waiting", false },
+	{ "peer", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb", false },
+	{ "syncaddr", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb", false },
+	{ "syncsrcaddr", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb", false },
+	{ "syncmaxqlen", MISSING, NULL, "mail exchangers share a store: store valkey, or store mariadb", false },
+	{ "stat", MISSING, NULL, "a verdict is one log line of a fixed form", false },
+	{ "maxpeek", MISSING, NULL, "verdicts fall before the mail is read", false },
+	{ "dacl", MISSING, NULL, "verdicts fall before the mail is read", false },
+	{ "sm_macro", MISSING, NULL, "rules see no macros of the MTA", false },
+	{ "urlcheck", MISSING, NULL, "greylag asks no URLs", true },
+	{ "ldapconf", MISSING, NULL, "greylag asks no LDAP server", true },
+	{ "ldapcheck", MISSING, NULL, "greylag asks no LDAP server", true },
+	{ "fixldapcheck", MISSING, NULL, "greylag asks no LDAP server", true },
+	{ "p0fsock", MISSING, NULL, "greylag does not ask p0f", false },
+	{ "spamdsock", MISSING, NULL, "verdicts fall before the mail is read", false },
+	{ "tsig", MISSING, NULL, "greylag changes no DNS zones", true },
+	{ "nsupdate", MISSING, NULL, "greylag changes no DNS zones", true },
 };
 
 static void take_option(struct mg *m, const struct option *o)
@@ -227,19 +228,46 @@ static void take_option(struct mg *m, const struct option *o)
 	}
 }
 
+static const struct option *find_option(const struct mg_token *keyword)
+{
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		if (mg_is(keyword, options[i].word))
+			return &options[i];
+	return NULL;
+}
+
+/* The letters at the head of an unknown word: what follows may be anything. */
+static struct span name_of(const struct mg_token *keyword)
+{
+	size_t n = 0;
+
+	while (keyword && keyword->kind == MG_WORD && n < keyword->text.n && (ascii_alpha(keyword->text.p[n]) || keyword->text.p[n] == '_'))
+		n++;
+	return keyword ? span_head(keyword->text, n) : span_make("", 0);
+}
+
+/* What is shown of the statement. */
+static struct span harmless(const struct mg *m)
+{
+	const struct mg_token *keyword = m->lex.count ? &m->lex.tokens[0] : NULL;
+	const struct option *o = find_option(keyword);
+
+	if (o ? o->secret : !(keyword && keyword->kind == MG_WORD && mg_type(keyword->text)))
+		return name_of(keyword);
+	return m->lex.source;
+}
+
 static void take_statement(struct mg *m)
 {
 	const struct mg_token *keyword = mg_take(m);
+	const struct option *o = find_option(keyword);
 
-	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-		if (mg_is(keyword, options[i].word)) {
-			take_option(m, &options[i]);
-			return;
-		}
-	if (keyword->kind == MG_WORD && mg_type(keyword->text))
+	if (o)
+		take_option(m, o);
+	else if (keyword->kind == MG_WORD && mg_type(keyword->text))
 		mg_legacy(m, keyword);
 	else
-		convert_missing(m->c, keyword->text, "milter-greylist has no such option");
+		convert_missing(m->c, name_of(keyword), "milter-greylist has no such option");
 }
 
 static void write_rest(struct mg *m)
@@ -268,7 +296,7 @@ static void read_text(struct mg *m, const char *file, struct span text)
 		return;
 	while (mglex_next(&m->lex)) {
 		m->next = 0;
-		convert_at(m->c, file, m->lex.at, m->lex.source);
+		convert_at(m->c, file, m->lex.at, harmless(m));
 		if (m->lex.problem)
 			convert_missing(m->c, span_make("", 0), m->lex.problem);
 		else

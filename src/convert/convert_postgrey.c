@@ -409,6 +409,8 @@ int convert_postgrey(struct convert *c, char **words, int count, struct buf *why
 
 	if (words[0][0] == '-')
 		read_words(&p, words, count);
+	else if (count > 1)
+		status = buf_fail(why, "one file at a time");
 	else
 		status = read_file(&p, words[0], &kept, why);
 	if (status == 0) {

@@ -192,9 +192,6 @@ static void take_line(struct relaydelay *r, struct span line)
 		convert_missing(r->c, span_make("", 0), "only assignments are understood");
 		return;
 	}
-	/* No password goes into the comments. */
-	if (span_iends(name, span_of("pass")))
-		r->c->source = span_head(line, sign);
 	if (value.n && (value.p[0] == '\'' || value.p[0] == '"')) {
 		value = span_head(span_from(value, 1), span_find(span_from(value, 1), value.p[0]));
 	} else {
@@ -244,7 +241,7 @@ int convert_relaydelay(struct convert *c, char **words, int count, struct buf *w
 		line = span_trim(line);
 		if (line.n == 0 || line.p[0] == '#' || span_starts(line, span_of("use ")) || span_eq(line, span_of("1;")))
 			continue;
-		convert_at(c, words[0], number, line);
+		convert_at(c, words[0], number, convert_harmless(line));
 		take_line(&r, line);
 	}
 	if (found == 1)

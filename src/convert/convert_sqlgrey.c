@@ -411,9 +411,8 @@ static void read_settings(struct sqlgrey *s, const char *file, struct span text)
 		struct span name = span_trim(span_head(whole, sign)), value = span_trim(span_from(whole, sign + 1));
 		if (whole.n == 0)
 			continue;
-		/* No password goes into the comments. */
-		bool secret = span_iends(name, span_of("pass")) || span_iends(name, span_of("dsn"));
-		convert_at(s->c, file, number, secret ? name : whole);
+		/* A DSN may have a password in it. */
+		convert_at(s->c, file, number, span_iends(name, span_of("dsn")) ? name : convert_harmless(whole));
 		if (sign == whole.n)
 			convert_missing(s->c, span_make("", 0), "no assignment");
 		else

@@ -13,5 +13,5 @@ void keyvalue_take(struct convert *c, const struct keyvalue *rows, void *arg, st
 			convert_needless(c, rows->why);
 		return;
 	}
-	convert_missing(c, name, "no setting that we know");
+	convert_missing(c, convert_harmless(name), "no setting that we know");
 }

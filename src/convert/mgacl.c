@@ -3,7 +3,10 @@
 
 #include "base/value.h"
 
-#define KEEP_LEAST ((int64_t)7 * 86400)
+#define DAY ((int64_t)86400)
+#define DELAY_MOST DAY
+#define KEEP_LEAST (7 * DAY)
+#define KEEP_MOST (3650 * DAY)
 
 enum action { NO_ACTION, GREYLIST, WHITELIST, BLACKLIST, CONTINUE };
 
@@ -232,7 +235,8 @@ static bool read_clause(struct acl *a, const struct mg_token *t, bool negated)
 
 /* --- Parameters ----------------------------------------------------------------------- */
 
-static void take_time(struct acl *a, const char *ours, int64_t least)
+/* Within the range that we take: a rule that we refuse would be left out, and the next one would decide. */
+static void take_time(struct acl *a, const char *ours, int64_t least, int64_t most)
 {
 	const struct mg_token *t = mg_take(a->m);
 	int64_t seconds;
@@ -242,16 +246,18 @@ static void take_time(struct acl *a, const char *ours, int64_t least)
 		return;
 	}
 	buf_addf(&a->parameters, " %s ", ours);
-	buf_addduration(&a->parameters, (uint64_t)(seconds < least ? least : seconds));
+	buf_addduration(&a->parameters, (uint64_t)(seconds < least ? least : seconds > most ? most : seconds));
+	if (seconds > most)
+		convert_differs(a->m->c, "greylag takes no longer time");
 	if (seconds < least)
 		convert_differs(a->m->c, "greylag remembers who has passed for a week at least (RFC 6647)");
 }
 
-static void take_delay(struct acl *a) { take_time(a, "delay", 0); }
+static void take_delay(struct acl *a) { take_time(a, "delay", 0, DELAY_MOST); }
 
 static void take_autowhite(struct acl *a)
 {
-	take_time(a, "keep", KEEP_LEAST);
+	take_time(a, "keep", KEEP_LEAST, KEEP_MOST);
 }
 
 static void take_code(struct acl *a)

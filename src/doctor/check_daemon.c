@@ -1,7 +1,9 @@
 /* greylagd itself: its configuration, its store, its clock, its resolver, what it decides. */
+#include <errno.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "doctor/doctor.h"
 
@@ -53,6 +55,10 @@ void doctor_configuration(struct doctor *d)
 	else
 		doctor_path(d, d->config_path, sizeof d->config_path, CONFIG);
 	d->config = config_load(d->config_path, &diag);
+	unsigned found = d->found;
+	if (d->root[0])
+		doctor_found(d, DOCTOR_OK, nowhere, NULL, NULL, "files that it names with a path from / on are those of this host, not of %.200s", d->root);
+	d->found = found;
 }
 
 /* --- The daemon ------------------------------------------------------------------------- */
@@ -63,6 +69,10 @@ void doctor_daemon(struct doctor *d)
 	char text[40];
 	struct buf b = BUF_ON(text);
 
+	if (!d->status && geteuid() != 0 && d->unreachable && strstr(d->unreachable, strerror(EACCES))) {
+		doctor_found(d, DOCTOR_WARN, nowhere, NULL, NULL, "run it as root, greylagd does not talk to others: %.300s", d->unreachable);
+		return;
+	}
 	if (!d->status) {
 		doctor_found(d, DOCTOR_BAD, nowhere, "a shell", "systemctl enable --now greylagd\n", "greylagd does not answer: %.300s",
 			     d->unreachable ? d->unreachable : "");

@@ -2,6 +2,7 @@
  * and whether those hosts share this memory. */
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 #include "base/loop.h"
 #include "dns/resolver.h"
@@ -17,7 +18,7 @@ struct host {
 	char name[DNS_NAME_MAX + 1];
 	char domain[DNS_NAME_MAX + 1];
 	bool here, known;
-	struct resolver_query query;
+	struct resolver_query queries[2];
 	struct search *search;
 };
 
@@ -32,6 +33,7 @@ struct search {
 	unsigned host_count;
 	unsigned open, failed;
 	struct ifaddrs *own;
+	char names[2][DNS_NAME_MAX + 1];	/* of this host: $myhostname, and the system's */
 };
 
 static void one_less(struct search *s)
@@ -75,6 +77,23 @@ static void take_addresses(struct resolver_query *q, const struct dns_answer *an
 	one_less(h->search);
 }
 
+/* Behind address translation the records hold addresses that no interface here has. */
+static bool is_our_name(const struct search *s, struct span name)
+{
+	return span_ieq(name, span_of(s->names[0])) || span_ieq(name, span_of(s->names[1]));
+}
+
+static void ask_addresses(struct search *s, struct host *h)
+{
+	static const enum dns_type types[] = { DNS_A, DNS_AAAA };
+
+	for (size_t i = 0; i < 2; i++) {
+		h->queries[i] = (struct resolver_query){ .done = take_addresses, .arg = h };
+		s->open++;
+		resolver_ask(s->resolver, &h->queries[i], types[i], span_of(h->name));
+	}
+}
+
 static void add_host(struct search *s, const char *domain, struct span name)
 {
 	if (name.n == 0 || name.n > DNS_NAME_MAX || s->host_count == HOSTS_MAX)
@@ -86,9 +105,9 @@ static void add_host(struct search *s, const char *domain, struct span name)
 	h->search = s;
 	snprintf(h->name, sizeof h->name, "%.*s", SPAN_ARG(name));
 	snprintf(h->domain, sizeof h->domain, "%s", domain);
-	h->query = (struct resolver_query){ .done = take_addresses, .arg = h };
-	s->open++;
-	resolver_ask(s->resolver, &h->query, DNS_A, name);
+	h->here = is_our_name(s, name);
+	if (!h->here)
+		ask_addresses(s, h);
 }
 
 static void take_exchangers(struct resolver_query *q, const struct dns_answer *answer)
@@ -128,7 +147,16 @@ static void add_domain(char (*domains)[DNS_NAME_MAX + 1], unsigned *count, struc
 		snprintf(domains[(*count)++], DNS_NAME_MAX + 1, "%.*s", SPAN_ARG(name));
 }
 
-static unsigned read_domains(struct doctor *d, char (*domains)[DNS_NAME_MAX + 1])
+static void read_names(struct search *s, const struct postfixconf *conf)
+{
+	struct buf own = buf_on(s->names[0], sizeof s->names[0]);
+
+	postfixconf_value(conf, NULL, "myhostname", "", &own, NULL);
+	if (gethostname(s->names[1], sizeof s->names[1] - 1) != 0)
+		s->names[1][0] = '\0';
+}
+
+static unsigned read_domains(struct doctor *d, struct search *s, char (*domains)[DNS_NAME_MAX + 1])
 {
 	static const char *const names[] = { "mydestination", "relay_domains", "virtual_mailbox_domains", "virtual_alias_domains" };
 	struct buf main;
@@ -138,6 +166,8 @@ static unsigned read_domains(struct doctor *d, char (*domains)[DNS_NAME_MAX + 1]
 
 	/* The check of Postfix has said so already. */
 	d->found = found;
+	if (read && conf)
+		read_names(s, conf);
 	for (size_t i = 0; read && conf && i < sizeof names / sizeof *names; i++) {
 		char text[4000];
 		struct buf b = BUF_ON(text);
@@ -204,7 +234,7 @@ void doctor_exchangers(struct doctor *d)
 	char text[300], domains[DOMAINS_MAX][DNS_NAME_MAX + 1];
 	struct buf why = BUF_ON(text);
 	struct search *s = calloc(1, sizeof *s);
-	unsigned count = s && d->config ? read_domains(d, domains) : 0;
+	unsigned count = s && d->config ? read_domains(d, s, domains) : 0;
 
 	if (count && (s->loop = loop_new(&why)) != NULL) {
 		const struct resolver_options options = { .loop = s->loop, .clock = &clock_system, .timeout_ms = TRY_MS,

@@ -5,7 +5,7 @@
 #define MAIN "/etc/postfix/main.cf"
 #define MASTER "/etc/postfix/master.cf"
 #define GREYLAG_CONF "/etc/greylag/greylag.conf"
-#define VALUE_MAX 8192
+#define LINES_MAX (4 * POSTFIX_VALUE_MAX)	/* that are suggested; bytes may become four */
 #define SOCKET_LINE "listen policy unix %s/private/greylag mode 0660 group %s\n"
 
 struct postfix {
@@ -28,7 +28,7 @@ struct walk {
 	bool own;		/* permit_mynetworks does */
 	bool backup;		/* permit_mx_backup does */
 	bool over;		/* nothing behind is reached */
-	char value[VALUE_MAX];
+	struct buf value;
 };
 
 static const char *const recipient_list = "smtpd_recipient_restrictions";
@@ -178,8 +178,8 @@ static bool has_outgoing_rule(const struct doctor *d)
 static void check_order(struct walk *w, struct span service)
 {
 	struct doctor *d = w->p->d;
-	char what[250], lines[VALUE_MAX];
-	struct buf b = BUF_ON(what), suggested = BUF_ON(lines);
+	char what[250];
+	struct buf b = BUF_ON(what), suggested = buf_heap(LINES_MAX);
 
 	describe(w, service, &b);
 	suggest_value(w, &suggested);
@@ -195,6 +195,7 @@ static void check_order(struct walk *w, struct span service)
 	else if (!w->own && !has_outgoing_rule(d))
 		doctor_found(d, DOCTOR_WARN, w->place, MAIN, buf_str(&suggested),
 			     "%s: permit_mynetworks does not stand before it, so mail from our own networks is greylisted", buf_str(&b));
+	buf_free(&suggested);
 }
 
 /* --- Lists ------------------------------------------------------------------------------ */
@@ -212,7 +213,7 @@ static void note_element(struct walk *w, struct span e)
 /* True when our check stands in it. */
 static bool walk_list(struct walk *w, bool ordered)
 {
-	struct span rest = span_of(w->value), e, argument;
+	struct span rest = buf_span(&w->value), e, argument;
 	bool found = false;
 
 	while (postfixconf_element(&rest, &e)) {
@@ -229,14 +230,24 @@ static bool walk_list(struct walk *w, bool ordered)
 	return found;
 }
 
-static void start_walk(struct walk *w, struct postfix *p, const char *name, const char *fallback)
+/* False when it is too long, which is reported. end_walk either way. */
+static bool start_walk(struct walk *w, struct postfix *p, const char *name, const char *fallback)
 {
 	bool in_master;
 
-	*w = (struct walk){ .p = p, .name = name };
-	struct buf b = buf_on(w->value, sizeof w->value);
-	unsigned line = postfixconf_value(p->conf, p->smtpd, name, fallback, &b, &in_master);
+	*w = (struct walk){ .p = p, .name = name, .value = buf_heap(POSTFIX_VALUE_MAX) };
+	unsigned line = postfixconf_value(p->conf, p->smtpd, name, fallback, &w->value, &in_master);
 	w->place = (struct place){ in_master ? MASTER : MAIN, line };
+	if (!w->value.over)
+		return true;
+	p->asked = true;
+	doctor_found(p->d, DOCTOR_WARN, w->place, NULL, NULL, "%.60s is longer than %zu bytes and was not looked at", name, POSTFIX_VALUE_MAX);
+	return false;
+}
+
+static void end_walk(struct walk *w)
+{
+	buf_free(&w->value);
 }
 
 /* The list as it is, our check behind what must come first. */
@@ -245,7 +256,7 @@ static void suggest_value(const struct walk *w, struct buf *out)
 	static const char *const first[] = { "permit_mynetworks", "permit_sasl_authenticated", "reject_unauth_destination", NULL };
 	char service[200];
 	struct buf where = BUF_ON(service);
-	struct span rest = span_of(w->value), e, argument;
+	struct span rest = buf_span(&w->value), e, argument;
 
 	doctor_service(w->p->d, w->p->queue, &where);
 	buf_addf(out, "%s =\n    permit_mynetworks,\n    permit_sasl_authenticated,\n    reject_unauth_destination,\n"
@@ -259,10 +270,10 @@ static void suggest_value(const struct walk *w, struct buf *out)
 		if (is_any(e, first) || (has && (span_starts(name, buf_span(&where)) || doctor_listens_unix(w->p->d, span_from(name, 5)))))
 			continue;
 		buf_adds(out, ",\n    ");
-		buf_addsafe(out, e, 300);
+		buf_addshown(out, e, e.n);
 		if (has) {
 			buf_addc(out, ' ');
-			buf_addsafe(out, argument, 300);
+			buf_addshown(out, argument, argument.n);
 		}
 	}
 	buf_addc(out, '\n');
@@ -272,44 +283,43 @@ static void suggest_value(const struct walk *w, struct buf *out)
 static void check_early(struct postfix *p)
 {
 	static const char *const names[] = { "smtpd_client_restrictions", "smtpd_helo_restrictions", "smtpd_sender_restrictions" };
-	struct walk *w = calloc(1, sizeof *w);
+	struct walk w;
 
-	for (size_t i = 0; w && i < sizeof names / sizeof *names; i++) {
-		start_walk(w, p, names[i], "");
-		walk_list(w, true);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (start_walk(&w, p, names[i], ""))
+			walk_list(&w, true);
+		end_walk(&w);
 	}
-	free(w);
 }
 
 static void check_recipients(struct postfix *p)
 {
-	struct walk *w = calloc(1, sizeof *w), *relay = calloc(1, sizeof *relay);
+	struct walk w, relay;
 
-	if (w && relay) {
-		start_walk(relay, p, "smtpd_relay_restrictions", "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination");
-		walk_list(relay, true);
-		start_walk(w, p, recipient_list, "");
+	bool known = start_walk(&relay, p, "smtpd_relay_restrictions", "permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination");
+	if (known)
+		walk_list(&relay, true);
+	if (start_walk(&w, p, recipient_list, "")) {
 		if (relays_first(p))
-			w->refuses = relay->refuses;
-		walk_list(w, true);
+			w.refuses = relay.refuses || !known;
+		walk_list(&w, true);
 	}
-	free(w);
-	free(relay);
+	end_walk(&w);
+	end_walk(&relay);
 }
 
 static void check_data(struct postfix *p)
 {
 	static const char *const names[] = { "smtpd_data_restrictions", "smtpd_end_of_data_restrictions" };
-	struct walk *w = calloc(1, sizeof *w);
 	char service[200], lines[400];
 	struct buf where = BUF_ON(service), b = BUF_ON(lines);
 	bool before = p->asked;
+	struct walk w;
 
-	for (size_t i = 0; w && i < sizeof names / sizeof *names; i++) {
-		start_walk(w, p, names[i], "");
-		p->data = walk_list(w, false) || p->data;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		p->data = !start_walk(&w, p, names[i], "") || walk_list(&w, false) || p->data;
+		end_walk(&w);
 	}
-	free(w);
 	p->asked = before || p->data;
 	if (!before || p->data)
 		return;
@@ -322,28 +332,26 @@ static void check_data(struct postfix *p)
 /* Restriction classes are called by tables that we do not read. */
 static bool class_asks(struct postfix *p)
 {
-	char names[1000];
-	struct buf b = BUF_ON(names);
-	struct walk *w = calloc(1, sizeof *w);
+	struct buf b = buf_heap(POSTFIX_VALUE_MAX);
 	struct span rest, e;
+	struct walk w;
 	bool found = false;
 
 	read_value(p, "smtpd_restriction_classes", "", &b);
 	rest = buf_span(&b);
-	while (w && postfixconf_element(&rest, &e)) {
+	while (postfixconf_element(&rest, &e)) {
 		char name[100];
 		snprintf(name, sizeof name, "%.*s", SPAN_ARG(span_head(e, 99)));
-		start_walk(w, p, name, "");
-		found = walk_list(w, false) || found;
+		found = (start_walk(&w, p, name, "") && walk_list(&w, false)) || found;
+		end_walk(&w);
 	}
-	free(w);
+	buf_free(&b);
 	return found;
 }
 
 static void check_milters(struct postfix *p)
 {
-	char text[1000];
-	struct buf b = BUF_ON(text);
+	struct buf b = buf_heap(POSTFIX_VALUE_MAX);
 	struct span rest, e;
 
 	read_value(p, "smtpd_milters", "", &b);
@@ -354,6 +362,7 @@ static void check_milters(struct postfix *p)
 		for (size_t i = 0; i < where.n; i++)
 			p->milter = p->milter || span_starts(span_from(where, i), span_of("greylag"));
 	}
+	buf_free(&b);
 }
 
 static void check_postscreen(struct postfix *p)
@@ -374,18 +383,19 @@ static void check_postscreen(struct postfix *p)
 
 static void check_asked(struct postfix *p)
 {
-	char lines[VALUE_MAX];
-	struct buf b = BUF_ON(lines);
-	struct walk *w = calloc(1, sizeof *w);
+	struct buf lines = buf_heap(LINES_MAX);
+	struct walk w;
 
 	/* Without a configuration nobody knows where greylagd listens. */
-	if (w && p->d->config && !p->asked && !p->milter && !class_asks(p)) {
-		start_walk(w, p, recipient_list, "");
-		suggest_value(w, &b);
-		doctor_found(p->d, DOCTOR_BAD, (struct place){ MAIN, w->place.line }, MAIN, buf_str(&b),
+	if (!p->d->config || p->asked || p->milter || class_asks(p))
+		return;
+	if (start_walk(&w, p, recipient_list, "")) {
+		suggest_value(&w, &lines);
+		doctor_found(p->d, DOCTOR_BAD, (struct place){ MAIN, w.place.line }, MAIN, buf_str(&lines),
 			     "no list of restrictions asks greylagd where greylag.conf says it listens");
 	}
-	free(w);
+	end_walk(&w);
+	buf_free(&lines);
 }
 
 /* --- Services --------------------------------------------------------------------------- */
@@ -440,6 +450,9 @@ static void check_all(struct postfix *p)
 		check_service(p);
 	}
 	p->smtpd = NULL;
+	if (count == 0)
+		doctor_found(p->d, DOCTOR_WARN, (struct place){ MASTER, 0 }, NULL, NULL, "there is no smtpd for strangers in its first %d "
+			     "lines, so nothing was looked at", POSTFIX_SERVICES_MAX);
 	check_postscreen(p);
 	if (count && p->d->config && p->d->found == 0)
 		doctor_found(p->d, DOCTOR_OK, (struct place){ MAIN, 0 }, NULL, NULL, "asks greylagd, in the right place");

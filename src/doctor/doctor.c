@@ -138,6 +138,9 @@ enum doctor_severity doctor_run(struct doctor *d)
 	if (d->mtas == 0)
 		doctor_found(d, DOCTOR_WARN, nowhere, NULL, NULL, "no configuration of Postfix, Sendmail, Exim, OpenSMTPD or qmail was found "
 			     "where it usually lies");
+	else if (!d->config)
+		doctor_found(d, DOCTOR_WARN, nowhere, NULL, NULL, "whether it asks greylagd was not looked at: greylag.conf, which says where "
+			     "greylagd listens, cannot be used");
 	config_free(&d->config);
 	return d->worst;
 }

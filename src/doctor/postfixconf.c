@@ -83,7 +83,7 @@ static void add_service(struct postfixconf *c, struct span line, unsigned at)
 struct postfixconf *postfixconf_new(struct buf main, struct buf master)
 {
 	struct postfixconf *c = calloc(1, sizeof *c);
-	struct buf line = buf_heap(POSTFIX_VALUE_MAX);
+	struct buf line = buf_heap(main.n + master.n + 1);
 	unsigned number = 0, at = 0;
 
 	if (!c) {

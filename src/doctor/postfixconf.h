@@ -6,7 +6,7 @@
 
 #define POSTFIX_PARAMETERS_MAX 2000
 #define POSTFIX_SERVICES_MAX 300
-#define POSTFIX_VALUE_MAX ((size_t)64 * 1024)
+#define POSTFIX_VALUE_MAX ((size_t)64 * 1024)	/* that is judged, expanded */
 
 struct postfix_parameter {
 	struct span name;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,43 @@
 #define COPY_BYTES ((size_t)1 << 20)
 
 static const char *const suffixes[] = { "db5.3", "db" };
+
+/* --- Signals --------------------------------------------------------------------------
+
+ * While there is a copy, what would end the program only ends the reading: a database
+ * must not stay behind in a temporary folder. */
+
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+#define SIGNALS (sizeof signals / sizeof *signals)
+
+static volatile sig_atomic_t caught;
+static struct sigaction before[SIGNALS];
+
+static void on_signal(int number)
+{
+	caught = number;
+}
+
+static void catch_signals(struct bdb *b)
+{
+	const struct sigaction stop = { .sa_handler = on_signal };
+
+	caught = 0;
+	b->catches = true;
+	for (size_t i = 0; i < SIGNALS; i++)
+		if (sigaction(signals[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
+			sigaction(signals[i], &stop, NULL);
+}
+
+/* The program ends of what was caught, as if nobody had. */
+static void release_signals(struct bdb *b)
+{
+	for (size_t i = 0; b->catches && i < SIGNALS; i++)
+		sigaction(signals[i], &before[i], NULL);
+	if (b->catches && caught)
+		raise(caught);
+	b->catches = false;
+}
 
 /* --- Files -------------------------------------------------------------------------- */
 
@@ -32,9 +70,9 @@ static bool is_database(const char *name)
 static int copy_bytes(int from, int to)
 {
 	static char bytes[COPY_BYTES];
-	ssize_t r;
+	ssize_t r = -1;
 
-	while ((r = read(from, bytes, sizeof bytes)) > 0)
+	while (!caught && (r = read(from, bytes, sizeof bytes)) > 0)
 		for (ssize_t done = 0, w; done < r; done += w)
 			if ((w = write(to, bytes + done, (size_t)(r - done))) <= 0)
 				return -1;
@@ -99,6 +137,7 @@ void bdb_close(struct bdb *b)
 		rmdir(b->folder);
 	b->folder[0] = '\0';
 	b->fd = -1;
+	release_signals(b);
 }
 
 /* --- Tools ---------------------------------------------------------------------------- */
@@ -187,7 +226,10 @@ int bdb_open(struct bdb *b, const char *folder, struct buf *why)
 	b->as_owner = geteuid() == 0 && st.st_uid != 0;
 	b->uid = st.st_uid;
 	b->gid = st.st_gid;
-	if (find_tools(b, why) != 0 || make_folder(b, why) != 0 || copy_all(b, folder, is_database, why) != 0 ||
+	if (find_tools(b, why) != 0)
+		return -1;
+	catch_signals(b);
+	if (make_folder(b, why) != 0 || copy_all(b, folder, is_database, why) != 0 ||
 	    copy_all(b, folder, is_log, why) != 0)
 		return -1;
 	/* Only now: until here nobody else could put anything into it. */
@@ -206,7 +248,7 @@ static int read_output(FILE *f, const char *name, bdb_pair *pair, void *arg, str
 	ssize_t n;
 	int result = 0;
 
-	while (result == 0 && (n = getline(&line, &room, f)) >= 0) {
+	while (result == 0 && !caught && (n = getline(&line, &room, f)) >= 0) {
 		struct span s = span_make(line, (size_t)n);
 		if (s.n && s.p[s.n - 1] == '\n')
 			s.n--;
@@ -215,7 +257,7 @@ static int read_output(FILE *f, const char *name, bdb_pair *pair, void *arg, str
 			result = buf_fail(why, "%s: line %zu of its dump is damaged", name, number);
 	}
 	free(line);
-	return result;
+	return caught ? buf_fail(why, "%s: interrupted", name) : result;
 }
 
 int bdb_read(struct bdb *b, const char *name, bdb_pair *pair, void *arg, struct buf *why)
@@ -240,6 +282,8 @@ int bdb_read(struct bdb *b, const char *name, bdb_pair *pair, void *arg, struct 
 	int result = f ? read_output(f, name, pair, arg, why) : buf_fail(why, "%s_dump: %s", b->suffix, strerror(error ? error : errno));
 	if (f)
 		fclose(f);
+	if (caught && !error)
+		kill(pid, SIGTERM);
 	int status = error ? 0 : wait_for(pid);
 	if (result == 0 && status != 0)
 		result = buf_fail(why, "%s: %s_dump could not read it to its end", name, b->suffix);

@@ -19,12 +19,14 @@ struct bdb {
 	char folder[200];	/* of the copy; "": none */
 	int fd;			/* the same, whatever becomes of its name; -1: none */
 	const char *suffix;	/* which of the tools */
+	bool catches;		/* signals, see bdb_open */
 	bool as_owner;		/* the tools run as this user and group */
 	uid_t uid;
 	gid_t gid;
 };
 
-/* Copies and recovers. 0, or -1 with why; bdb_close either way. */
+/* Copies and recovers. 0, or -1 with why; bdb_close either way. In between SIGINT, SIGTERM, SIGHUP
+ * and SIGPIPE end the copying and the reading, and bdb_close lets them end the program. */
 int bdb_open(struct bdb *b, const char *folder, struct buf *why);
 /* Removes the copy. */
 void bdb_close(struct bdb *b);

@@ -4,6 +4,8 @@
 #include "import/import_format.h"
 #include "learn/textfile.h"
 
+#define WIDEST_4 16		/* networks that one organisation may have */
+#define WIDEST_6 32
 #define LINES_A_LOOK 4096	/* lines between two looks at the progress */
 
 static const struct import_format *const formats[] = {
@@ -89,6 +91,10 @@ void import_give_network(struct import *in, const struct netprefix *net, int64_t
 	char text[NETADDR_TEXT + 1];
 	struct buf value = BUF_ON(text);
 
+	if (net->bits < (net->addr.family == 4 ? WIDEST_4 : WIDEST_6)) {
+		import_skip(in, "a network that is too wide");
+		return;
+	}
 	netprefix_add(&value, net);
 	import_give(in, &(struct import_row){ .kind = IMPORT_ENTRY, .list = "allow", .value_kind = "client",
 		.value = buf_span(&value), .expires = expires, .comment = span_of(comment) });

@@ -13,7 +13,7 @@ extern const struct import_format import_greylag, import_greylistd, import_jgrey
 void import_give(struct import *in, const struct import_row *row);
 void import_skip(struct import *in, const char *reason);
 /* A network that the source let pass becomes an entry of the list allow: only
- * single addresses are trusted by a record. */
+ * single addresses are trusted by a record. One wider than /16, IPv6 /32, is skipped. */
 void import_give_network(struct import *in, const struct netprefix *net, int64_t expires, const char *comment);
 
 /* Reads a text line by line, "-" being standard input; in->line counts. since: the

@@ -330,6 +330,8 @@ static int read_statements(struct dump *d, struct buf *why)
 	if (sqltext_open(&d->text, d->in->file) != 0)
 		return buf_fail(why, "%s: %s", d->in->file, buf_str(&d->text.why));
 	next(d);
+	if (is_word(d, "SQLite"))
+		return buf_fail(why, "%s: an SQLite database comes as a file, not through a pipe", d->in->file);
 	while (!over(d)) {
 		uint64_t at = textfile_offset(d->text.file);
 		d->in->progress(d->in, at > told ? at - told : 0);

@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "import/import_format.h"
@@ -38,10 +39,13 @@ void table_give(struct import *in, const struct table *t, struct table_value *va
 	row(in, t, values);
 }
 
+/* A pipe is not looked at: what is read of it is gone. */
 static bool is_sqlite(const char *path)
 {
 	char head[sizeof sqlite_magic];
-	int fd = strcmp(path, "-") == 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	bool plain = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+	int fd = plain ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 	bool is = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
 		  memcmp(head, sqlite_magic, sizeof head) == 0;
 

@@ -11,12 +11,15 @@ static int fail(sqlite3 *db, const char *path, struct buf *why)
 	return buf_fail(why, "%s: %s", path, db ? sqlite3_errmsg(db) : "out of memory");
 }
 
-static bool has_table(sqlite3 *db, const char *name)
+static int has_table(sqlite3 *db, const char *path, const char *name, struct buf *why)
 {
 	sqlite3_stmt *s = NULL;
-	bool found = sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", -1, &s, NULL) == SQLITE_OK &&
-		     sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+	int step = SQLITE_ERROR;
 
+	if (sqlite3_prepare_v2(db, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", -1, &s, NULL) == SQLITE_OK &&
+	    sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC) == SQLITE_OK)
+		step = sqlite3_step(s);
+	int found = step == SQLITE_ROW ? 1 : step == SQLITE_DONE ? 0 : fail(db, path, why);
 	sqlite3_finalize(s);
 	return found;
 }
@@ -41,7 +44,10 @@ static int read_table(struct import *in, sqlite3 *db, const char *path, const st
 	sqlite3_stmt *s = NULL;
 	int step = SQLITE_ERROR;
 
-	if (!has_table(db, t->name))
+	int found = has_table(db, path, t->name, why);
+	if (found < 0)
+		return -1;
+	if (!found)
 		return t->optional ? 0 : buf_fail(why, "%s: there is no table %s", path, t->name);
 	table_query(&b, t, '"', "", "");
 	if (sqlite3_prepare_v2(db, buf_str(&b), -1, &s, NULL) == SQLITE_OK)

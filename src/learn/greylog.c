@@ -172,6 +172,16 @@ static bool own_file(struct greylog *g, struct span line, struct logline *l)
 	return true;
 }
 
+bool greylog_time(struct greylog *g, struct span line, int64_t *at)
+{
+	struct logline l;
+
+	if (!own_file(g, line, &l) && !logline_parse(&g->clock, line, &l))
+		return false;
+	*at = l.at;
+	return true;
+}
+
 enum maillog_line greylog_line(struct greylog *g, struct span line)
 {
 	struct logline l;

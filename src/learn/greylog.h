@@ -30,5 +30,7 @@ struct greylog *greylog_new(int64_t now, void (*event)(void *arg, const struct g
 void greylog_free(struct greylog **g);
 /* Takes the next line, which may call event. MAILLOG_BAD: it has no time. */
 enum maillog_line greylog_line(struct greylog *g, struct span line);
+/* The time of a line, which is not taken. False: it has none. */
+bool greylog_time(struct greylog *g, struct span line, int64_t *at);
 
 #endif

@@ -175,6 +175,26 @@ def not_asked(t):
 
 
 @test
+def long_lists_and_quotes(t):
+    place = Place(t)
+    table = "check_client_access pcre:{ { /^a\\.b/ REJECT \"no\" } }"
+    long = "check_client_access hash:/" + "x" * 400
+    place.main(GOOD.replace("reject_unauth_destination\n", f"reject_unauth_destination, {table}, {long}, " + "check_a hash:/y, " * 1000)
+               .replace("unix:private/greylag", "unix:private/other"))
+    row = next(r for r in place.run() if "no list of restrictions asks" in r["text"])
+    for wanted in (table, long):
+        check("    " + wanted.partition(" ")[2] + "," in row["lines"], row["lines"][:20])
+    place.main(GOOD.replace("# in the middle", "    " + "check_a hash:/y, " * 1000))
+    place.finds()
+    place.main(GOOD.replace("# in the middle", "    " + "check_a hash:/y, " * 5000))
+    place.finds(("postfix", "warn", "was not looked at"))
+    place.main(GOOD)
+    (place.root / "etc/postfix/master.cf").write_text("".join(f"x{i} unix - - n - - error\n" for i in range(301)) +
+                                                      "smtp inet n - n - - smtpd\n")
+    place.finds(("postfix", "warn", "no smtpd for strangers"))
+
+
+@test
 def overridden_in_master(t):
     master = ("smtp inet n - y - - smtpd\n  -o smtpd_recipient_restrictions=permit_mynetworks,reject\n"
               "submission inet n - y - - smtpd\n  -o { smtpd_recipient_restrictions = permit_sasl_authenticated, reject }\n")
@@ -252,6 +272,7 @@ def configuration(t):
     rows = place.run()
     check(any(r["check"] == "configuration" and r["finding"] == "bad" and r["line"] == 3 for r in rows), rows)
     check(not any(r["check"] == "postfix" for r in rows), rows)
+    check(any(r["check"] == "mail server" and "was not looked at" in r["text"] for r in rows), rows)
     (place.root / "etc/greylag/greylag.conf").unlink()
     rows = place.run()
     check(any(r["check"] == "configuration" and r["finding"] == "bad" for r in rows), rows)
@@ -305,13 +326,20 @@ def only_loopback(t):
 
 @test
 def resolver_and_exchangers(t):
-    n = Nsd(t, "mine MX 10 here\nmine MX 20 there\nalone MX 10 here\nhere A 127.0.0.1\nthere A 192.0.2.7\n")
+    n = Nsd(t, "mine MX 10 here\nmine MX 20 there\nalone MX 10 here\nhere A 127.0.0.1\nthere A 192.0.2.7\n"
+            "six MX 10 here6\nsix MX 20 there6\nhere6 AAAA ::1\nthere6 AAAA 2001:db8::7\n")
     place = Place(t)
     place.greylag_conf(f"dns servers {n.address}")
     place.main(GOOD.replace("mydestination = localhost", "mydestination = alone.test, localhost.localdomain\nrelay_domains = hash:/x"))
     place.finds()
     place.main(GOOD.replace("mydestination = localhost", "mydomain = test\nmydestination = alone.test\n  mine.$mydomain"))
     row, = place.finds(("exchangers", "warn", "there.test takes mail for mine.test too"))
+    # Behind NAT, by name.
+    place.main(GOOD.replace("mydestination = localhost", "mydomain = test\nmyhostname = There.$mydomain\nmydestination = mine.test"))
+    place.finds()
+    place.main(GOOD.replace("mydestination = localhost", "mydestination = six.test"))
+    place.finds(("exchangers", "warn", "there6.test takes mail for six.test too"))
+    place.main(GOOD.replace("mydestination = localhost", "mydestination = mine.test"))
     place.greylag_conf(f"dns servers {n.address}\nstore valkey 192.0.2.10:6379")
     place.finds()
     place.greylag_conf("dns servers 127.0.0.1:1")

@@ -63,11 +63,29 @@ def help_and_usage(t):
         one = run("help", word)
         equal(one.returncode, 0)
         check(one.stdout.startswith(f"usage: greylag {word}"), one.stdout)
-    for wrong in ([], ["no-such"], ["show"], ["show", "client"], ["why", "1"], ["status", "x"], ["--no-such"]):
+    for wrong in ([], ["no-such"], ["show"], ["show", "client"], ["why", "1"], ["status", "x"], ["--no-such"], ["store", "copy", "a", "b", "--dry-run"],
+                  ["dump", "--format", "csv"], ["--all", "status"], ["allow", "x", "--days", "3"]):
         r = run(*wrong)
         equal(r.returncode, 64, str(wrong))
         check(r.stderr, "says so")
     equal(run("help", "no-such").returncode, 64)
+
+
+@test
+def a_full_disk_is_no_success(t):
+    d = filled(t)
+    log, rows = t.folder / "log", t.folder / "rows"
+    log.write_text("")
+    rows.write_text("SPAMTRAP|trap@example.net\n")
+    conf = t.folder / "postgrey"
+    conf.write_text("POSTGREY_OPTS=\"--inet=10023\"\n")
+    for words in (["dump"], ["report"], ["report", "--from-log", log], ["import", "spamdb", rows, "--print"], ["convert", "postgrey", conf],
+                  ["learn", "log", log, "--dry-run"], ["top"]):
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([t.args.greylag, "--socket", str(d.control), *map(str, words)], stdout=full, stderr=subprocess.PIPE,
+                               text=True, timeout=LIMIT)
+        equal(r.returncode, 75, f"{words}: {r.stderr}")
+        check("No space left" in r.stderr, f"{words}: {r.stderr}")
 
 
 @test

@@ -128,6 +128,9 @@ def postgrey_defaults_file(t):
                    "identity network ipv4-prefix 28 ipv6-prefix 64"):
         check(wanted in lines, text)
     sound(t, text)
+    check("one file" in convert(t, "postgrey", path, path, root=t.folder, status=69)[1], "says so")
+    path.write_bytes(b"\xef\xbb\xbfPOSTGREY_OPTS=\"--delay=120\"\n")
+    check("greylist delay 2m" in settings(convert(t, "postgrey", path, root=t.folder)[0]), "a byte order mark")
     path.write_bytes(b"POSTGREY_OPTS=\"--delay=1" + b"\xff\x00" * 5000)
     sound(t, convert(t, "postgrey", path, root=t.folder, status=1)[0])
 
@@ -235,7 +238,7 @@ def milter_greylist_without_equivalent(t):
         if line and "racl continue" not in line and "99d" not in line and line != 'racl whitelist list "part"':
             check(f"{path}:{number}: no equivalent" in said, f"{line} in {said}")
     check("addheader" in said and "#   no equivalent: " in text, said)
-    check("out of range" in said, said)
+    check("greylist.conf:19: differs: greylag takes no longer time" in said, said)
     check("allow client set part" in settings(text) and "allow not" not in text, text)
 
 
@@ -266,6 +269,32 @@ def convert_status(t, path):
 def big(path):
     path.write_text('list "big" addr {' + "".join(f" 10.{i // 256}.{i % 256}.1" for i in range(3000)) + ' }\nracl whitelist list "big"\n')
     return path
+
+
+@test
+def milter_times_in_our_range(t):
+    path = t.folder / "long.conf"
+    path.write_text('list "p" from { boss@x.example }\nracl greylist list "p" delay 2d\nracl whitelist default\n')
+    text, said = convert(t, "milter-greylist", path)
+    check("long.conf:2: differs: greylag takes no longer time" in said, said)
+    sound(t, text)
+    verdicts(served(t, text), (DEFER, dict(sender="boss@x.example")), (PASS, dict(sender="clerk@x.example")))
+
+
+@test
+def no_passwords_come_out(t):
+    path = t.folder / "secret.conf"
+    path.write_text('ldapconf "ldap://l/" bindpw "GEHEIM"\ntsig "k" "GEHEIM"\nurlcheck "u" "http://u:GEHEIM@x/" 1\n'
+                    'ldapcheck "l" "ldap://u:GEHEIM@x/"\nnsupdate "n" key "GEHEIM"\nbindpw GEHEIM\nbindpw=GEHEIM\n'
+                    '"GEHEIM" x\ntsig "k" "GEHEIM\nldapconf "ldap://l/ \\\n bindpw "GEHEIM"\n')
+    for peer, lines in (
+            ("milter-greylist", None), ("relaydelay", '$database_user="u"; $database_pass="GEHEIM";\n$Secret{x} = "GEHEIM";\n'),
+            ("sqlgrey", "db_password = GEHEIM\ndb_pass  GEHEIM\ndb_pass GEHEIM = 1\nclient_secret = GEHEIM\n")):
+        if lines:
+            path.write_text(lines)
+        text, said = convert(t, peer, path, status=1)
+        check("GEHEIM" not in text + said, f"{peer}: {text}{said}")
+        sound(t, text)
 
 
 # --- sqlgrey, relaydelay ------------------------------------------------------------------

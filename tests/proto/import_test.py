@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -120,6 +121,49 @@ def postgrey(t):
     check(not list(pathlib.Path(tempfile.gettempdir()).glob("greylag-import-*")), "no copy is left behind")
     sums = imported(t, d, "postgrey", p.database, "--dry-run")
     equal((sums["passed"], sums["waiting"], sums["added"]), (6, 5, 0), "after it has stopped")
+
+
+@test
+def postgrey_interrupted(t):
+    """No copy of a database stays behind. The tools are slow ones, so that there is a time to interrupt."""
+    for folder in ("env", "tmp", "bin"):
+        (t.folder / folder).mkdir()
+    (t.folder / "env/postgrey.db").write_bytes(b"x" * 5000)
+    for name in ("dump", "recover"):
+        tool = t.folder / f"bin/db5.3_{name}"
+        tool.write_text("#!/bin/sh\n[ \"$1\" = -h ] && exec sleep 60\nexit 0\n")
+        tool.chmod(0o755)
+    env = {**os.environ, "TMPDIR": str(t.folder / "tmp"), "PATH": f"{t.folder}/bin:{os.environ['PATH']}"}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        p = subprocess.Popen([t.args.greylag, "import", "postgrey", str(t.folder / "env"), "--print"], env=env)
+        wait_for(lambda: list((t.folder / "tmp").glob("*/postgrey.db")), "the copy")
+        time.sleep(0.3)
+        p.send_signal(number)
+        equal(p.wait(timeout=LIMIT), -number)
+        equal(list((t.folder / "tmp").iterdir()), [])
+
+
+@test
+def sql_through_pipes(t):
+    """A pipe has nothing to spare; SQLite itself needs a file."""
+    path, base = t.folder / "dump.sql", t.folder / "sqlgrey.db"
+    with sqlite3.connect(base) as s:
+        s.execute("CREATE TABLE connect (sender_name, sender_domain, src, rcpt, first_seen)")
+        s.execute("CREATE TABLE from_awl (sender_name, sender_domain, src, first_seen, last_seen)")
+        s.execute("CREATE TABLE domain_awl (sender_domain, src, first_seen, last_seen)")
+        s.execute("INSERT INTO connect VALUES ('a', 'b.example', '192.0.2.1', 'c@d.example', datetime('now'))")
+        path.write_text("\n".join(s.iterdump()))
+    first = run(t, None, "import", "sqlgrey", path, "--print")[0]
+    check("waiting 192.0.2.1" in first, first)
+    for source in ("-", "/dev/stdin"):
+        equal(run(t, None, "import", "sqlgrey", source, "--print", stdin=path.read_bytes())[0], first)
+        err = run(t, None, "import", "sqlgrey", source, "--print", stdin=base.read_bytes(), status=1)[1]
+        check("comes as a file" in err, err)
+    damaged = bytearray(base.read_bytes())
+    damaged[100:4096] = b"\xff" * (4096 - 100)
+    base.write_bytes(damaged)
+    err = run(t, None, "import", "sqlgrey", base, "--print", status=1)[1]
+    check("malformed" in err and "no table" not in err, err)
 
 
 @test
@@ -246,10 +290,11 @@ def spamdb(t):
     text = (f"WHITE|192.0.2.7|||{now - 9 * DAY}|{now - 8 * DAY}|{now + DAY}|3|12\n"
             f"GREY|203.0.113.5|helo.example|<fresh@waits.example>|<bob@example.net>|{now - 900}|{now + 600}|{now + HOUR}|2|0\n"
             f"TRAPPED|203.0.113.66|{now + 2 * HOUR}\nTRAPPED|203.0.113.65|{now - 5}\nSPAMTRAP|<trap@example.net>\n"
-            "WHITE|not an address|||1|2|3|4|5\nOTHER|x\n|\nGREY|203.0.113.5|h|a|b|1|2\n\n")
+            "WHITE|not an address|||1|2|3|4|5\nWHITE|16.0.0.0/4|||1|2|3|4|5\nOTHER|x\n|\nGREY|203.0.113.5|h|a|b|1|2\n\n")
     d = t.daemon("greylist delay 60s\n")
     sums = imported(t, d, "spamdb", "-", stdin=text.encode())
-    equal((sums["trusted"], sums["waiting"], sums["entries"], sums["left_out"], sums["over"]), (1, 1, 3, 4, 1), str(sums))
+    equal((sums["trusted"], sums["waiting"], sums["entries"], sums["left_out"], sums["over"]), (1, 1, 3, 5, 1), str(sums))
+    equal(sums["reasons"]["a network that is too wide"], 1)
     again(t, d, "spamdb", "-", stdin=text.encode())
     passes(d, "192.0.2.7", "x@new.example")
     passes(d, "203.0.113.5", "fresh@waits.example")
@@ -539,7 +584,8 @@ def networks_that_do_not_fit(t):
     now = int(time.time())
     line = f"192.0.2.0/24\t<a@b.example>\t<bob@example.net>\t{now + DAY} AUTO\n".encode()
     sums = imported(t, d, "milter-greylist", "-", stdin=line)
-    equal((sums["refused"], sums["reasons"]), (1, {"a network that is wider than clients are told apart here": 1}))
+    equal((sums["refused"], sums["left_out"], sums["reasons"]), (1, 0, {"a network that is wider than clients are told apart here": 1}))
+    check("    1 refused: a network that is wider" in run(t, d, "import", "milter-greylist", "-", stdin=line)[0], "in words")
     wide = f"10.0.0.0/8\t<a@b.example>\t<bob@example.net>\t{now + DAY} AUTO\n".encode()
     equal(imported(t, t.daemon(), "milter-greylist", "-", stdin=wide)["refused"], 1)
 
