@@ -146,27 +146,6 @@ int log_open(const struct log_options *options, struct buf *why)
 	return 0;
 }
 
-int log_reopen(struct buf *why)
-{
-	char path[sizeof state.path];
-
-	pthread_mutex_lock(&lock);
-	bool file = state.target == LOG_TO_FILE;
-	snprintf(path, sizeof path, "%s", state.path);
-	pthread_mutex_unlock(&lock);
-	if (!file)
-		return 0;
-	int fd = open_file(path, why);
-	if (fd < 0)
-		return -1;
-	pthread_mutex_lock(&lock);
-	flush_locked();
-	close(state.fd);
-	state.fd = fd;
-	pthread_mutex_unlock(&lock);
-	return 0;
-}
-
 void log_close(void)
 {
 	pthread_mutex_lock(&lock);

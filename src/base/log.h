@@ -17,11 +17,9 @@ struct log_options {
 	enum log_level level;	/* lines above this level are dropped */
 };
 
-/* Opens the target; may be called again to change it. On error the former
- * target stays. Returns 0, or -1 with the reason in why. */
+/* Opens the target; may be called again to change it, or to open a file anew under its
+ * name after rotation. On error the former target stays. Returns 0, or -1 with the reason in why. */
 int log_open(const struct log_options *options, struct buf *why);
-/* Opens the file anew under its name, after rotation; nothing for other targets. */
-int log_reopen(struct buf *why);
 /* Flushes and closes; later lines go to stderr. */
 void log_close(void);
 

@@ -75,6 +75,10 @@ enum step outgoing_expected(struct judging *j);
 
 /* core/triplet.c: greylisting proper. */
 enum step triplet_correspondents(struct judging *j);
+/* Has the triplet's record fetched, and that of the client's network, which may go on
+ * under the client's name; triplet_record is the one that counts. */
+enum step triplet_records(struct judging *j);
+const struct fact_record *triplet_record(const struct judging *j);
 enum step triplet_transaction(struct judging *j);
 enum step triplet_judge(struct judging *j);
 /* Remembers a refused attempt; the triplet's record must have been fetched. */

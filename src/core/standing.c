@@ -162,7 +162,7 @@ static enum step trap_records(struct judging *j)
 
 	if (s == STEP_ON)
 		s = triplet_correspondents(j);
-	return s == STEP_ON ? judging_stored(j, fact_stored(KEY_SLOT_TRIPLET)) : s;
+	return s == STEP_ON ? triplet_records(j) : s;
 }
 
 /* A trap for first attempts, say at the last of several MXs: who tried another one
@@ -170,7 +170,7 @@ static enum step trap_records(struct judging *j)
 static bool springs(const struct judging *j)
 {
 	return !j->decision->ruling.first_only ||
-	       !(judging_record(j, KEY_SLOT_TRIPLET)->found || is_trusted(judging_record(j, KEY_SLOT_ALLOWED), j->now) ||
+	       !(triplet_record(j)->found || is_trusted(judging_record(j, KEY_SLOT_ALLOWED), j->now) ||
 		 is_trusted(judging_record(j, KEY_SLOT_ADDRESS), j->now));
 }
 
@@ -178,7 +178,7 @@ static bool springs(const struct judging *j)
  * hold, or a strike of an organisation that is trusted still. */
 static bool has_paid(const struct judging *j)
 {
-	const struct fact_record *triplet = judging_record(j, KEY_SLOT_TRIPLET), *client = judging_record(j, KEY_SLOT_ADDRESS);
+	const struct fact_record *triplet = triplet_record(j), *client = judging_record(j, KEY_SLOT_ADDRESS);
 	bool held = client->found && record_held(&client->record, j->now);
 
 	return judging_live(triplet, j->now) && record_pending(&triplet->record) &&

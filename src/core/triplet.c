@@ -22,7 +22,7 @@ enum step triplet_correspondents(struct judging *j)
 
 /* --- The record ----------------------------------------------------------------- */
 
-static const struct fact_record *triplet_record(const struct judging *j)
+const struct fact_record *triplet_record(const struct judging *j)
 {
 	return j->adopted.found ? &j->adopted : judging_record(j, KEY_SLOT_TRIPLET);
 }
@@ -39,12 +39,24 @@ static void adopt(struct judging *j)
 	j->adopted.record.generation = judging_generation(own, j->now);
 }
 
+enum step triplet_records(struct judging *j)
+{
+	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET) | fact_stored(KEY_SLOT_NETWORK));
+
+	if (s == STEP_ON)
+		adopt(j);
+	return s;
+}
+
+/* An adoption is answered when it is safe: the next request would adopt once more, and
+ * what was counted would count twice. */
 static void write_triplet(struct judging *j, struct record delta, bool fresh)
 {
 	struct record whole = j->adopted.record;
 
 	if (j->adopted.found)
 		record_merge(&whole, &delta);
+	j->decision->durable |= j->adopted.found;
 	judging_write(j, KEY_SLOT_TRIPLET, j->adopted.found ? whole : delta, fresh || j->adopted.found);
 }
 
@@ -62,7 +74,7 @@ static void write_attempt(struct judging *j, bool fresh)
 
 void triplet_attempt(struct judging *j)
 {
-	const struct fact_record *f = judging_record(j, KEY_SLOT_TRIPLET);
+	const struct fact_record *f = triplet_record(j);
 	bool live = judging_live(f, j->now);
 
 	if (!live || record_pending(&f->record))
@@ -73,7 +85,7 @@ enum step triplet_transaction(struct judging *j)
 {
 	if (!judging_follows_deferral(j))
 		return STEP_ON;
-	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET));
+	enum step s = triplet_records(j);
 	if (s != STEP_ON)
 		return s;
 	triplet_attempt(j);
@@ -150,10 +162,8 @@ static enum step known(struct judging *j, const struct record *r)
 
 enum step triplet_judge(struct judging *j)
 {
-	enum step s = judging_stored(j, fact_stored(KEY_SLOT_TRIPLET) | fact_stored(KEY_SLOT_NETWORK));
+	enum step s = triplet_records(j);
 
-	if (s == STEP_ON)
-		adopt(j);
 	if (s == STEP_ON)
 		s = judging_needs(j, FACT_AROUND);
 	if (s != STEP_ON)

@@ -81,10 +81,10 @@ static void add_reject(struct buf *out, const struct inquiry *q)
 	add_action(out, q, own_code(d, VERDICT_REJECT, s->reply_block), NULL, own ? own : s->reply_block_text);
 }
 
-/* Passes on which nothing is decided yet, or that are no mail, get no header. */
+/* Our own mail, passes on which nothing is decided yet, and what is no mail get no header. */
 static bool is_judged(enum reason r)
 {
-	return r != REASON_STAGE && r != REASON_NULL_SENDER && r != REASON_NO_RECIPIENT && r != REASON_DELIVERED &&
+	return r != REASON_OUTGOING && r != REASON_AUTHENTICATED && r != REASON_STAGE && r != REASON_NULL_SENDER && r != REASON_NO_RECIPIENT && r != REASON_DELIVERED &&
 	       r != REASON_ABORTED && r != REASON_DISTRUSTED && r != REASON_LEARNED;
 }
 

@@ -88,10 +88,21 @@ bool server_rules_hold(const struct names *names, const struct config *config, s
 	return ruletest_run(config, find_out, names, diag) == 0;
 }
 
-int server_reload(struct server *s, struct buf *findings)
+/* Also after a reload that failed: it may come from a rotation of the logs. */
+static void reopen_files(struct server *s, const struct config *config)
 {
 	char text[300];
 	struct buf why = buf_on(text, sizeof text);
+
+	if (server_open_log(s, config, &why) != 0)
+		log_msg(LOG_LEVEL_ERROR, "reload: %s; the log stays where it is", buf_str(&why));
+	buf_clear(&why);
+	if (set_requestlog(s, &config->settings, &why) != 0)
+		log_msg(LOG_LEVEL_ERROR, "reload: journal: %s; it stays as it was", buf_str(&why));
+}
+
+int server_reload(struct server *s, struct buf *findings)
+{
 	struct diag diag = { .report = on_finding, .arg = findings };
 
 	notify_send("RELOADING=1");
@@ -101,14 +112,12 @@ int server_reload(struct server *s, struct buf *findings)
 		config_free(&config);
 	if (!config) {
 		s->counters.reloads_failed++;
+		reopen_files(s, engine_config(s->engine));
 		log_msg(LOG_LEVEL_ERROR, "reload: the configuration has errors; the running one stays");
 		notify_send("READY=1\nSTATUS=reload failed, running on the former configuration");
 		return -1;
 	}
-	if (server_open_log(s, config, &why) != 0)
-		log_msg(LOG_LEVEL_ERROR, "reload: %s; the log stays where it is", buf_str(&why));
-	if (set_requestlog(s, &config->settings, &why) != 0)
-		log_msg(LOG_LEVEL_ERROR, "reload: journal: %s; it stays as it was", buf_str(&why));
+	reopen_files(s, config);
 	unsigned failures = listener_sync(s, config);
 	set_hostname(s, &config->settings);
 	engine_swap(s->engine, config);

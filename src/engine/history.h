@@ -2,8 +2,10 @@
  * their own (core/historykey.h), which add up over all who share it.
  *
  * A verdict only counts in memory; once a minute and at a clean stop the counts are merged
- * into the store, off the path of requests. A crash loses at most that minute. While the
- * store is away they gather here, for as many hours as there is room for. Loop thread. */
+ * into the store, off the path of requests. A crash loses at most that minute; a merge that
+ * fails loses the few counts it carried, unless the store's journal keeps them; what is
+ * decided while greylagd closes its store is not counted. While the store is away they
+ * gather here, for as many hours as there is room for. Loop thread. */
 #ifndef GREYLAG_ENGINE_HISTORY_H
 #define GREYLAG_ENGINE_HISTORY_H
 

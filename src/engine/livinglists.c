@@ -18,6 +18,14 @@ static void rest(struct livinglists *l)
 		loop_timer_set(&l->step, LIVING_POLL_MS);
 }
 
+/* The next pass, or the look whether one is due, as soon as the last has been rested from. */
+static void begin_soon(struct livinglists *l)
+{
+	uint64_t now = clock_mono(&clock_system);
+
+	loop_timer_set(&l->step, now < l->scan_not_before_ns ? (unsigned)((l->scan_not_before_ns - now) / 1000000) + 1 : 0);
+}
+
 static void give_up(struct livinglists *l)
 {
 	if (!l->failing)
@@ -83,7 +91,7 @@ static void end_pass(struct livinglists *l)
 	l->stale = l->again;
 	rest(l);
 	if (l->again)
-		loop_timer_set(&l->step, 0);
+		begin_soon(l);
 	l->again = false;
 }
 
@@ -134,6 +142,7 @@ static void polled(struct store_get *op, enum store_status status)
 	struct livinglists *l = op->arg;
 	uint64_t value = status == STORE_DONE && op->found[0] ? op->records[0].blocked : 0;
 
+	l->polling = false;
 	if (status != STORE_DONE) {
 		give_up(l);
 		return;
@@ -151,6 +160,7 @@ static void polled(struct store_get *op, enum store_status status)
 
 static void poll_counter(struct livinglists *l)
 {
+	l->polling = true;
 	l->poll = (struct store_get){ .count = 1, .keys = { counter_key }, .done = polled, .arg = l };
 	enum store_status status = store_get(l->store, &l->poll);
 
@@ -223,9 +233,10 @@ void livinglists_free(struct livinglists **lists)
 void livinglists_reread(struct livinglists *l)
 {
 	l->stale = true;
-	l->again = l->scanning;
-	if (!l->scanning)
-		loop_timer_set(&l->step, 0);
+	if (l->scanning)
+		l->again = true;
+	else if (!l->polling)
+		begin_soon(l);
 }
 
 bool livinglists_loaded(const struct livinglists *l)

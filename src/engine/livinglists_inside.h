@@ -19,7 +19,7 @@ struct livinglists {
 	struct loop_timer sweep;
 	struct store_get poll;
 	struct store_scan scan;
-	bool scanning;
+	bool scanning, polling;		/* scan, or poll, is under way */
 	uint64_t scan_began_ns, scan_not_before_ns;
 	uint64_t refused;		/* entries of this pass for which there was no room */
 	struct record *records;

@@ -31,6 +31,8 @@ struct journal {
 	unsigned merged_round, failed_round;
 	bool others_work;		/* since the round before this one ended */
 	unsigned in_vain;		/* rounds in a row */
+	bool alone;			/* this round sends one at a time */
+	uint64_t left;			/* to be sent in it at most */
 	uint64_t waiting, merged, dropped;
 	struct flight flights[FLIGHTS];
 };
@@ -115,12 +117,15 @@ static void empty(struct journal *j)
 	j->waiting = 0;
 	j->full = false;
 	j->in_vain = 0;
+	j->alone = false;
 	if (j->file)
 		(void)journalfile_renew(j->file, j->table);
 	j->unmarked = false;
 }
 
-/* The store takes other merges and never these: something odd is at their keys. */
+/* The store takes other merges and never these: something odd is at their keys. A driver
+ * may store together what comes together, and one odd key then fails all; so after a
+ * round in vain each is sent alone, and only those that fail so are given up. */
 static bool give_up(struct journal *j)
 {
 	bool odd = j->failed_round && !j->merged_round && j->others_work;
@@ -130,9 +135,20 @@ static bool give_up(struct journal *j)
 	return j->in_vain == ROUNDS_IN_VAIN;
 }
 
+/* An odd key may stop the store for a while; what comes behind it is sent then. */
+static bool halfway(const struct journal *j)
+{
+	return j->alone && j->left && j->waiting;
+}
+
 static void end_round(struct journal *j)
 {
 	j->sending = false;
+	if (halfway(j)) {
+		if (!j->stopped)
+			loop_timer_set(&j->due, RETRY_MS);
+		return;
+	}
 	if (j->merged_round)
 		log_msg(LOG_LEVEL_NOTICE, "store: merged %u records of the journal, %llu wait", j->merged_round,
 			(unsigned long long)j->waiting);
@@ -194,7 +210,7 @@ static bool send_one(struct journal *j, struct flight *f, struct span key, const
 
 static struct flight *free_flight(struct journal *j)
 {
-	for (unsigned i = 0; i < FLIGHTS; i++)
+	for (unsigned i = 0; i < (j->alone ? 1 : FLIGHTS); i++)
 		if (!j->flights[i].busy)
 			return &j->flights[i];
 	return NULL;
@@ -202,7 +218,7 @@ static struct flight *free_flight(struct journal *j)
 
 static bool in_vain(const struct journal *j)
 {
-	return !store_ready(j->store) || (j->failed_round >= FAILURES && !j->merged_round);
+	return !store_ready(j->store) || (!j->alone && j->failed_round >= FAILURES && !j->merged_round);
 }
 
 static void pump(struct journal *j)
@@ -211,9 +227,15 @@ static void pump(struct journal *j)
 	struct flight *f;
 	struct span key;
 
-	while (!j->stopped && !in_vain(j) && (f = free_flight(j)) && later_walk(j->table, &j->at, &key, &delta))
+	while (!j->stopped && !in_vain(j) && (f = free_flight(j))) {
+		if (j->left == 0 || !later_walk(j->table, &j->at, &key, &delta)) {
+			j->left = 0;
+			break;
+		}
+		j->left--;
 		if (!send_one(j, f, key, delta))
 			break;
+	}
 	if (j->flying == 0 && j->sending)
 		end_round(j);
 }
@@ -234,6 +256,14 @@ static void mark(struct journal *j)
 		journal_void_counts(delta);
 }
 
+static void begin_round(struct journal *j)
+{
+	j->alone = j->in_vain > 0;
+	j->left = j->waiting;
+	j->at = 0;
+	j->merged_round = j->failed_round = 0;
+}
+
 static void on_due(struct loop_timer *t)
 {
 	struct journal *j = (struct journal *)t->arg;
@@ -246,8 +276,8 @@ static void on_due(struct loop_timer *t)
 	}
 	mark(j);
 	j->sending = true;
-	j->at = 0;
-	j->merged_round = j->failed_round = 0;
+	if (!halfway(j))
+		begin_round(j);
 	pump(j);
 }
 

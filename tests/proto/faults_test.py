@@ -6,8 +6,10 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -226,6 +228,39 @@ def mariadb_slow_replies(t):
 @test
 def mariadb_slow_in_time(t):
     mariadb_proxied(t, {"delay": DEADLINE / 20}, False)
+
+
+@test
+def lists_change_while_others_changes_are_looked_for(t):
+    """The counter of changes is asked while entries come in by several ways at once."""
+    server = mariadb.alone(t)
+    prepared(t, server)
+    proxy = Proxy(t, server.socket)
+    d = on_mariadb(t, f"unix:{proxy.socket}")
+    proxy.delay = DEADLINE / 10
+    now, failed = int(time.time()), []
+
+    def add(way):
+        for i in range(40):
+            row = {"what": "record", "key": f"l allow client 10.{way}.{i}.1", "generation": 0, "first_seen": now,
+                   "last_seen": now, "passed_at": now, "expires": now + 86400, "blocked": 0, "passed": 0}
+            try:
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.settimeout(LIMIT)
+                    s.connect(str(d.control))
+                    s.sendall(json.dumps({"cmd": "import", "rows": [row]}).encode() + b"\n")
+                    with s.makefile() as answers:
+                        check('"added":1' in answers.readline(), "the entry is new")
+            except (OSError, Failure) as e:
+                failed.append(str(e))
+                return
+    ways = [threading.Thread(target=add, args=(n,)) for n in range(8)]
+    for w in ways:
+        w.start()
+    for w in ways:
+        w.join(LIMIT)
+    equal(failed, [], "the daemon lives")
+    wait_for(lambda: len(t.greylag(d, "--json", "lists", "allow").splitlines()) == 320, "all entries", 30)
 
 
 @test

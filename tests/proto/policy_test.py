@@ -403,6 +403,11 @@ def log_is_reopened(t):
     ask_once(d.socket)
     wait_for(lambda: "reason=early" in d.logged(), "the verdict in the new file")
     check("reason=early" not in old.read_text(), "not in the old one")
+    # A rotation does not ask whether the configuration can be read just now.
+    d.configure("greylist delay sixty\n")
+    d.log.rename(d.folder / "log.2")
+    d.send_signal(1)
+    wait_for(lambda: d.log.exists() and "the running one stays" in d.logged(), "the new log")
 
 
 @test

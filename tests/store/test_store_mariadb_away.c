@@ -238,6 +238,42 @@ static void test_refuses(void **state)
 	harness_end(&h);
 }
 
+/* What is sent together is stored together: one key that the database never takes must not
+ * cost the others. */
+static void test_one_odd_key(void **state)
+{
+	char sql[400], key[32];
+	struct harness h;
+	const char *name;
+
+	(void)state;
+	begin(&h, NULL);
+	name = strrchr(h.target, '/') + 1;
+	snprintf(sql, sizeof sql, "CREATE TRIGGER %s.no BEFORE INSERT ON %s.greylag_records FOR EACH ROW "
+		 "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'", name, name);
+	harness_mariadb_ask(sql);
+	send_one(&h, "odd");
+	for (unsigned i = 0; i < 200; i++) {
+		snprintf(key, sizeof key, "key%u", i);
+		send_one(&h, key);
+	}
+	wait_answers(&h);
+	assert_int_equal(stats_of(&h).journal_waiting, 201);
+	snprintf(sql, sizeof sql, "DROP TRIGGER %s.no", name);
+	harness_mariadb_ask(sql);
+	snprintf(sql, sizeof sql, "ALTER TABLE %s.greylag_records ADD CONSTRAINT odd CHECK (k <> 'odd')", name);
+	harness_mariadb_ask(sql);
+	for (uint64_t until = harness_now_ms() + 25000; stats_of(&h).journal_waiting && harness_now_ms() < until;) {
+		send_one(&h, "another");
+		harness_turn_for(&h, 50);
+	}
+	assert_int_equal(stats_of(&h).journal_waiting, 0);
+	assert_int_equal(stats_of(&h).journal_dropped, 1);
+	assert_true(stats_of(&h).journal_merged >= 200);
+	assert_int_equal(blocked(&h, "key7"), 1);
+	harness_end(&h);
+}
+
 static void test_outlives_the_process(void **state)
 {
 	char path[128];
@@ -267,7 +303,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept_and_merged), cmocka_unit_test(test_hangs_under_way),
 		cmocka_unit_test(test_killed_under_way), cmocka_unit_test(test_renewals),
-		cmocka_unit_test(test_refuses), cmocka_unit_test(test_outlives_the_process),
+		cmocka_unit_test(test_refuses), cmocka_unit_test(test_one_odd_key), cmocka_unit_test(test_outlives_the_process),
 	};
 
 	if (harness_mariadb_there())

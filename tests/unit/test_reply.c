@@ -165,7 +165,7 @@ static void passes_and_rejections(void **state)
 
 static void header_for_all(void **state)
 {
-	static const enum reason silent[] = { REASON_STAGE, REASON_NULL_SENDER, REASON_TRANSACTION, REASON_DELIVERED };
+	static const enum reason silent[] = { REASON_AUTHENTICATED, REASON_OUTGOING, REASON_STAGE, REASON_NULL_SENDER, REASON_TRANSACTION, REASON_DELIVERED };
 	struct world w;
 
 	(void)state;
