@@ -422,27 +422,7 @@ int cmd_expect(struct client *c, const struct arguments *a)
 	return change(c, &one, false, "expect", words, 2);
 }
 
-/* A client that is held is let go by forgetting it. */
-static int let_go(struct client *c, const struct arguments *a)
-{
-	char client[] = "client", *words[] = { client, NULL };
-	struct arguments one = *a;
-	int from = a->count > 1 && strcmp(a->words[1], "client") == 0 ? 2 : 1, status = STATUS_USAGE;
-
-	for (int i = from; i < a->count; i++) {
-		words[1] = a->words[i];
-		one.words = words;
-		one.count = 2;
-		status = cmd_forget(c, &one);
-		if (status != STATUS_OK)
-			break;
-	}
-	return status;
-}
-
 int cmd_unlist(struct client *c, const struct arguments *a)
 {
-	if (strcmp(a->words[0], "held") == 0)
-		return let_go(c, a);
 	return change(c, a, true, a->words[0], a->words + 1, a->count - 1);
 }

@@ -131,6 +131,10 @@ static void find_listener(enum listen_kind kind, char *out, size_t size)
 
 static const char *find_socket(char *out, size_t size)
 {
+	const char *said = getenv("GREYLAG_SOCKET");
+
+	if (said && said[0])
+		return said;
 	snprintf(out, size, "%s", DEFAULT_SOCKET);
 	find_listener(LISTEN_CONTROL, out, size);
 	return out;

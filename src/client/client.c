@@ -5,26 +5,47 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define LINE_MAX_BYTES ((size_t)4 * 1024 * 1024)
+
+static void set_limit(int fd, uint64_t limit_ms)
+{
+	const struct timeval limit = { .tv_sec = (time_t)(limit_ms / 1000), .tv_usec = (suseconds_t)(limit_ms % 1000) * 1000 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+/* Sets what is left until the end as the limit of the next step; false when nothing is. */
+static bool time_left(const struct client *c)
+{
+	uint64_t now = clock_mono(&clock_system);
+
+	if (c->until_ns == 0)
+		return true;
+	if (now >= c->until_ns)
+		return false;
+	set_limit(c->fd, (c->until_ns - now) / CLOCK_NS_PER_MS + 1);
+	return true;
+}
 
 int client_open(struct client *c, const char *path, unsigned limit_ms)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const struct timeval limit = { .tv_sec = limit_ms / 1000, .tv_usec = (suseconds_t)(limit_ms % 1000) * 1000 };
 
 	c->in = buf_heap(LINE_MAX_BYTES);
 	c->fd = -1;
 	c->refused = false;
+	c->until_ns = 0;
 	if (strlen(path) >= sizeof address.sun_path) {
 		snprintf(c->problem, sizeof c->problem, "%s: too long for the path of a socket", path);
 		return STATUS_USAGE;
 	}
 	memcpy(address.sun_path, path, strlen(path));
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd >= 0) {
-		setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-		setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	}
+	if (c->fd >= 0)
+		set_limit(c->fd, limit_ms);
 	if (c->fd >= 0 && connect(c->fd, (const struct sockaddr *)&address, sizeof address) == 0)
 		return STATUS_OK;
 	int error = errno;
@@ -45,7 +66,8 @@ int client_send(struct client *c, const json_t *request)
 {
 	char *text = json_dumps(request, JSON_COMPACT);
 	size_t n = text ? strlen(text) : 0;
-	bool sent = text && send(c->fd, text, n, MSG_NOSIGNAL) == (ssize_t)n &&
+	errno = text ? EAGAIN : ENOMEM;
+	bool sent = text && time_left(c) && send(c->fd, text, n, MSG_NOSIGNAL) == (ssize_t)n &&
 		    send(c->fd, "\n", 1, MSG_NOSIGNAL) == 1;
 
 	free(text);
@@ -67,7 +89,8 @@ static int next_line(struct client *c, struct span *line)
 			line->n = end;
 			return 1;
 		}
-		ssize_t r = read(c->fd, bytes, sizeof bytes);
+		errno = EAGAIN;
+		ssize_t r = time_left(c) ? read(c->fd, bytes, sizeof bytes) : -1;
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r <= 0 || c->in.over) {

@@ -18,6 +18,7 @@ struct client {
 	struct buf in;
 	char problem[700];	/* what went wrong, for people */
 	bool refused;		/* ... as greylagd said */
+	uint64_t until_ns;	/* by clock_mono, to be set once open: all of it ends by then; 0: no such end */
 };
 
 /* Connects; no step takes longer than limit_ms. STATUS_OK, or the status to exit with

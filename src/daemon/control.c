@@ -150,6 +150,11 @@ void control_error(struct control_conn *c, const char *format, ...)
 	end_command(c);
 }
 
+bool control_read_only(const struct control_conn *c)
+{
+	return c->read_only;
+}
+
 bool control_gone(const struct control_conn *c)
 {
 	return c->dead;

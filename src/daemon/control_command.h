@@ -15,6 +15,7 @@ control_fn control_status, control_config, control_reload, control_version;	/* c
 control_fn control_why;								/* control_why.c */
 control_fn control_show, control_forget;					/* control_records.c */
 control_fn control_list_add, control_list_remove;				/* control_lists.c */
+control_fn control_let_go;	/* list_remove from "held" */			/* control_held.c */
 control_fn control_lists;							/* control_listing.c */
 control_fn control_recent;							/* control_recent.c */
 control_fn control_backup;							/* control_backup.c */
@@ -33,6 +34,8 @@ void control_end(struct control_conn *c);
 /* {"error":"..."} */
 void control_error(struct control_conn *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Its socket changes nothing. */
+bool control_read_only(const struct control_conn *c);
 /* The peer has gone: a long command should come to its end. */
 bool control_gone(const struct control_conn *c);
 /* Enough is unsent for now: a long command should call control_wait and return. */

@@ -258,5 +258,8 @@ void control_list_add(struct control_conn *c, const json_t *arguments)
 
 void control_list_remove(struct control_conn *c, const json_t *arguments)
 {
-	change(c, arguments, true);
+	if (span_eq(text_of(arguments, "list"), span_of("held")))
+		control_let_go(c, arguments);
+	else
+		change(c, arguments, true);
 }

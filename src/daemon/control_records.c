@@ -8,6 +8,7 @@ struct job {
 	struct control_conn *conn;
 	struct recordfilter filter;
 	bool forget, dry_run;
+	bool count;			/* of a dry run only the number is wanted */
 	int64_t since;			/* show: only what was seen since then */
 	uint64_t matched;
 };
@@ -87,7 +88,8 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	j->matched++;
 	if (j->forget && !j->dry_run)
 		return true;
-	send_row(j, &parts, r);
+	if (!j->count)
+		send_row(j, &parts, r);
 	return false;
 }
 
@@ -113,6 +115,7 @@ static void start(struct control_conn *c, const json_t *arguments, bool forget)
 	if (!forget)
 		j->since = json_integer_value(json_object_get(arguments, "since"));
 	j->dry_run = json_is_true(json_object_get(arguments, "dry_run"));
+	j->count = forget && json_is_true(json_object_get(arguments, "count"));
 	if (recordfilter_parse(&j->filter, field ? field : "", pattern ? pattern : "", &why) != 0)
 		end(&j->scan, buf_str(&why));
 	else if (forget && recordfilter_matches_all(&j->filter) && !json_is_true(json_object_get(arguments, "all")))

@@ -108,8 +108,8 @@ void control_status(struct control_conn *c, const json_t *arguments)
 	int64_t up = clock_wall(s->clock) - s->started_at;
 
 	(void)arguments;
-	control_send(c, json_pack("{s:s, s:i, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
-		"version", GREYLAG_VERSION, "pid", (int)getpid(), "uptime_s", (json_int_t)(up > 0 ? up : 0),
+	control_send(c, json_pack("{s:s, s:i, s:b, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+		"version", GREYLAG_VERSION, "pid", (int)getpid(), "read_only", control_read_only(c), "uptime_s", (json_int_t)(up > 0 ? up : 0),
 		"started", control_time(s->started_at), "config", config->path,
 		"mode", config->policy.observe ? "observe" : "enforce", "requests", count(m->requests),
 		"verdicts", reasons(m), "latency_us", latency(m),

@@ -37,7 +37,7 @@ static json_t *read_body(struct exchange *x)
 
 void web_why(struct web *w, struct exchange *x, const struct visitor *v)
 {
-	static const char *const words[] = { "client", "sender", "recipient", "name", "helo" };
+	static const char *const words[] = { "client", "sender", "recipient", "name", "helo", "stage" };
 	char text[700];
 	struct buf why = BUF_ON(text);
 	json_t *rows, *body = read_body(x), *request = json_pack("{s:s}", "cmd", "why");
@@ -50,7 +50,7 @@ void web_why(struct web *w, struct exchange *x, const struct visitor *v)
 		return;
 	}
 	json_decref(body);
-	int result = source_ask(w->source, request, SOURCE_ACT_MS, 1, &rows, NULL, &why);
+	int result = source_ask(w->source, request, SOURCE_WHY_MS, 1, &rows, NULL, &why);
 	if (result != 1) {
 		web_fail(x, result, buf_str(&why));
 		return;
@@ -134,7 +134,7 @@ static void forget(struct action *a)
 	if (text_of(a->body, "value")[0] == '\0')
 		fail(a, "forget whom?");
 	else
-		a->request = json_pack("{s:s, s:s, s:s, s:b}", "cmd", "forget", "field", text_of(a->body, "kind"),
+		a->request = json_pack("{s:s, s:b, s:s, s:s, s:b}", "cmd", "forget", "count", 1, "field", text_of(a->body, "kind"),
 			"pattern", text_of(a->body, "value"), "dry_run", json_is_true(json_object_get(a->body, "dry_run")));
 }
 
@@ -171,17 +171,38 @@ static bool refused(struct exchange *x, const json_t *rows)
 	return true;
 }
 
-static void note(const json_t *body)
+static const char *deed(const json_t *body, const char *outcome)
 {
-	char text[600];
+	if (json_is_true(json_object_get(body, "dry_run")))
+		return "looked";
+	return strcmp(outcome, "absent") == 0 || strcmp(outcome, "present") == 0 ? "nothing done" : "done";
+}
+
+static void note(const struct exchange *x, const json_t *body, const json_t *rows)
+{
+	static const struct {
+		const char *name, *before;
+		unsigned most;
+	} words[] = { { "action", "", 20 }, { "list", " ", 64 }, { "kind", " ", 20 }, { "value", " ", 200 },
+		      { "from", " from ", 100 }, { "for", " for ", 20 } };
+	const json_t *forgotten = json_object_get(json_array_get(rows, json_array_size(rows) - 1), "forgotten");
+	const char *outcome = text_of(json_array_get(rows, 0), "outcome");
+	char text[1500];
 	struct buf b = BUF_ON(text);
 
-	buf_addsafe(&b, span_of(text_of(body, "action")), 20);
-	buf_addc(&b, ' ');
-	buf_addsafe(&b, span_of(text_of(body, "kind")), 20);
-	buf_addc(&b, ' ');
-	buf_addsafe(&b, span_of(text_of(body, "value")), 100);
-	log_msg(LOG_LEVEL_NOTICE, "done: %s", buf_str(&b));
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		struct span word = span_of(text_of(body, words[i].name));
+		if (word.n)
+			buf_adds(&b, words[i].before);
+		buf_addsafe(&b, word, words[i].most);
+	}
+	if (outcome[0])
+		buf_addf(&b, ": %s", outcome);
+	if (forgotten)
+		buf_addf(&b, ": %lld records", (long long)json_integer_value(forgotten));
+	buf_adds(&b, ", asked by ");
+	http_peer(x, &b);
+	log_msg(LOG_LEVEL_NOTICE, "%s: %s", deed(body, outcome), buf_str(&b));
 }
 
 void web_action(struct web *w, struct exchange *x, const struct visitor *v)
@@ -205,7 +226,7 @@ void web_action(struct web *w, struct exchange *x, const struct visitor *v)
 		web_fail(x, result, buf_str(&why));
 	} else {
 		if (!refused(x, rows)) {
-			note(a.body);
+			note(x, a.body, rows);
 			http_json(x, 200, json_pack("{s:O, s:b}", "rows", rows, "more", more));
 		}
 		json_decref(rows);

@@ -10,6 +10,7 @@
 static void add_visitor(const struct web *w, json_t *object, const struct visitor *v)
 {
 	json_object_set_new(object, "may_act", json_boolean(v->may_act));
+	json_object_set_new(object, "read_only", json_boolean(source_read_only(w->source)));
 	json_object_set_new(object, "login", json_boolean(auth_required(w->auth)));
 	if (v->csrf[0])
 		json_object_set_new(object, "csrf", json_string(v->csrf));

@@ -36,8 +36,14 @@ static void usage(FILE *out)
 
 static bool add_host(struct web *w, const char *name)
 {
-	if (w->host_count == WEB_HOSTS)
+	if (name[0] == '\0' || strpbrk(name, ":/[] ")) {
+		fprintf(stderr, "greylag-web: --host %.100s: a name alone is meant, without port or http://\n", name);
 		return false;
+	}
+	if (w->host_count == WEB_HOSTS) {
+		fprintf(stderr, "greylag-web: at most %d --host\n", WEB_HOSTS);
+		return false;
+	}
 	w->hosts[w->host_count++] = name;
 	return true;
 }
@@ -64,7 +70,6 @@ static int parse(int argc, char **argv, struct arguments *a)
 		case 'H':
 			if (add_host(a->web, optarg))
 				break;
-			fprintf(stderr, "greylag-web: at most %d --host\n", WEB_HOSTS);
 			return STATUS_USAGE;
 		default: usage(stderr); return STATUS_USAGE;
 		}
@@ -149,7 +154,8 @@ static int serve(const struct arguments *a, const struct endpoint *e, struct buf
 	signal(SIGPIPE, SIG_IGN);
 	raise_descriptors();
 	int fd = log_open(&log, why) == 0 ? endpoint_listen(e, 0, "", why) : -1;
-	struct http *http = fd >= 0 ? http_new(fd, web_serve, a->web, why) : NULL;
+	bool started = fd >= 0 && source_start(a->web->source, why) == 0;
+	struct http *http = started ? http_new(fd, web_serve, a->web, why) : NULL;
 	if (!http)
 		return STATUS_UNAVAILABLE;
 	log_msg(LOG_LEVEL_NOTICE, "serves on %s, asks %s%s", e->name, a->control, a->token_file ? "" : ", shows only");

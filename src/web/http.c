@@ -1,6 +1,8 @@
 #include "web/http.h"
 
 #include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -8,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define THREADS 4
 #define IDLE_S 15
 #define MEMORY_OF_CONNECTION ((size_t)16 * 1024)	/* headers included */
 
@@ -52,6 +53,18 @@ const char *http_argument(const struct exchange *x, const char *name)
 const char *http_cookie(const struct exchange *x, const char *name)
 {
 	return value_of(x, MHD_COOKIE_KIND, name);
+}
+
+void http_peer(const struct exchange *x, struct buf *out)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+	socklen_t length = address && address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	char text[NI_MAXHOST] = "somebody";
+
+	if (address)
+		getnameinfo(address, length, text, sizeof text, NULL, 0, NI_NUMERICHOST);
+	buf_adds(out, text);
 }
 
 struct counted {
@@ -296,7 +309,7 @@ struct http *http_new(int fd, void (*serve)(void *arg, struct exchange *x), void
 	}
 	h->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNALLY | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, h,
 		MHD_OPTION_EXTERNAL_LOGGER, on_message, h, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+		MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_S,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, MEMORY_OF_CONNECTION,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);

@@ -1,6 +1,6 @@
 /* The HTTP side, over libmicrohttpd: what comes in is bounded and has a deadline, what goes
  * out carries the headers that keep browsers from anything the page does not need. The
- * handler runs on any of a few threads. */
+ * handler runs on any of a few threads; connections of one thread wait for each other. */
 #ifndef GREYLAG_WEB_HTTP_H
 #define GREYLAG_WEB_HTTP_H
 
@@ -10,6 +10,7 @@
 
 #define HTTP_BODY_MAX 8192
 #define HTTP_CONNECTIONS 1024
+#define HTTP_THREADS 16
 #define HTTP_STEP_S 20		/* longest for a request to come in, or its answer to go out */
 #define HTTP_STEP_BUSY_S 3	/* the same while half of all connections are taken */
 
@@ -33,6 +34,8 @@ const char *http_header(const struct exchange *x, const char *name);
 unsigned http_headers(const struct exchange *x, const char *name);
 /* An argument of the query; "" when it is missing. */
 const char *http_argument(const struct exchange *x, const char *name);
+/* Appends the address of who is connected: perhaps a proxy. */
+void http_peer(const struct exchange *x, struct buf *out);
 const char *http_cookie(const struct exchange *x, const char *name);
 
 /* Each answers; the first answer counts. type is a static string. */

@@ -1,8 +1,6 @@
 /* Pages that are no JSON: the dashboard, the login, what monitors ask for. */
 #include <microhttpd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "web/page.h"
 #include "web/prometheus.h"
 #include "web/web.h"
@@ -116,20 +114,16 @@ static bool is_secure(const struct exchange *x)
 
 void web_login(struct web *w, struct exchange *x, const struct visitor *v)
 {
-	static _Atomic uint64_t said_ns;
-	uint64_t now = clock_mono(&clock_system);
-	char id[AUTH_ID];
+	char id[AUTH_ID], cookie[WEB_COOKIE];
 
 	(void)v;
 	if (!auth_token_is(w->auth, form_token(&x->body))) {
-		if (now - said_ns > CLOCK_NS_PER_S)
-			log_msg(LOG_LEVEL_WARNING, "a login with a wrong token");
-		said_ns = now;
+		web_wrong_token(x, "a login");
 		show_login(x, 403, "That is not the token.");
 	} else if (!auth_begin(w->auth, id)) {
 		show_login(x, 503, "No randomness: try again.");
 	} else {
-		snprintf(x->cookie, sizeof x->cookie, WEB_COOKIE "=%s; HttpOnly; SameSite=Strict; Max-Age=%d%s", id,
+		snprintf(x->cookie, sizeof x->cookie, "%s=%s; HttpOnly; SameSite=Strict; Max-Age=%d%s", web_cookie(x, cookie), id,
 			 AUTH_SESSION_S, is_secure(x) ? "; Secure" : "");
 		http_go(x, "./");
 	}
@@ -137,9 +131,11 @@ void web_login(struct web *w, struct exchange *x, const struct visitor *v)
 
 void web_logout(struct web *w, struct exchange *x, const struct visitor *v)
 {
+	char cookie[WEB_COOKIE];
+
 	(void)v;
-	auth_end(w->auth, span_of(http_cookie(x, WEB_COOKIE)));
-	snprintf(x->cookie, sizeof x->cookie, WEB_COOKIE "=; HttpOnly; SameSite=Strict; Max-Age=0");
+	auth_end(w->auth, span_of(http_cookie(x, web_cookie(x, cookie))));
+	snprintf(x->cookie, sizeof x->cookie, "%s=; HttpOnly; SameSite=Strict; Max-Age=0", cookie);
 	http_json(x, 200, json_pack("{s:b}", "ended", 1));
 }
 

@@ -135,6 +135,8 @@ function takeState(state) {
   page.mayAct = state.may_act;
   $("act-form").hidden = $("to-act").hidden = !state.may_act;
   $("act-not").hidden = state.may_act;
+  say("act-not", state.read_only ? "This page only shows: its control socket of greylagd is read-only." :
+    "This page only shows: greylag-web was started without a token (greylag-web(8)).");
   showStatus(state.status, state.now);
   page.fresh = new Set(page.after ? state.recent.map(r => r.number) : []);
   keepRecent(state.recent);
@@ -352,9 +354,9 @@ function showWhy(question, answer) {
   for (const e of (answer.evidence || []).filter(e => e && (e.found || !["correspondent", "expected"].includes(e.what)))) facts.push(...fact("Evidence", ...evidenceText(e)));
   if (answer.passes_at) facts.push(...fact("Retry", "passes from ", when(answer.passes_at), `, in ${duration(answer.wait_s)}`));
   facts.push(...fact("Reply", answer.reply));
-  fill($("why-facts"), ...fact("Question", `${question.client}${question.name ? ` ${question.name}` : ""}, ${question.sender || "<>"} → ${question.recipient}`), ...facts);
-  const cut = Object.values(question).some(v => typeof v === "string" && v.endsWith("..."));
-  say("why-note", cut ? "A text was cut, so this may not be the same question." : "This is what would be decided now; the first attempt may have changed it.");
+  fill($("why-facts"), ...fact("Question", `${question.client}${question.name ? ` ${question.name}` : ""}, ${question.sender || "<>"} → ${question.recipient || "nobody"}${question.stage ? ` at ${question.stage}` : ""}`), ...facts);
+  const changed = Object.values(question).some(v => /\.\.\.$|\\x[0-9a-f]{2}/i.test(v));
+  say("why-note", changed ? "A text was cut or its bytes were written as \\x.., so this may not be the same question." : "This is what would be decided now; the first attempt may have changed it.");
   showActs(question, answer);
 }
 
@@ -381,7 +383,7 @@ async function why(question) {
     say("why-note", `No answer: ${because(error)}`);
   }
 }
-const whyOf = r => why({ client: r.client || "", name: r.name || "", helo: r.helo || "", sender: r.from || "", recipient: r.to || "" });
+const whyOf = r => why({ client: r.client || "", name: r.name || "", helo: r.helo || "", sender: r.from || "", recipient: r.to || "", stage: r.stage || "" });
 
 /* --- Actions -------------------------------------------------------------------------- */
 
@@ -444,10 +446,9 @@ async function act(event) {
   tell("…");
   try {
     const answer = await ask("api/action", body), sum = answer.rows[answer.rows.length - 1] || {};
-    if (look && (answer.more || sum.forgotten)) {
-      tell(answer.more ? "These are many: really?" : "Really?");
-      askAgain(answer.more ? NaN : sum.forgotten);
-      if (answer.more) say("act-go", `Forget them all`);
+    if (look && sum.forgotten) {
+      tell(sum.forgotten > 50 ? "These are many: really?" : "Really?");
+      askAgain(sum.forgotten);
     } else {
       tell(look ? "No record matches." : outcome(body, answer.rows));
       if (!look) { f.value.value = ""; fitForm(); loadList(); }
@@ -481,10 +482,9 @@ async function unlist(button, r) {
   }
   button.disabled = true;
   try {
-    await ask("api/action", r.list === "held" ? { action: "forget", kind: "client", value: r.value }
-                                              : { action: "unlist", list: r.list, kind: r.kind, value: r.value });
+    const answer = await ask("api/action", { action: "unlist", list: r.list, kind: r.kind, value: r.value });
     await loadList();
-    say("list-note", `${r.value} was removed from ${r.list}.`);
+    say("list-note", answer.rows[0]?.outcome === "absent" ? `${r.value} is not on ${r.list} any more.` : `${r.value} was removed from ${r.list}.`);
   } catch (error) {
     button.disabled = false;
     say("list-note", because(error));

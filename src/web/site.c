@@ -1,6 +1,10 @@
 /* Which page a request gets, and whether it gets any. */
 #include "web/web.h"
 
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/netaddr.h"
 
 enum who { ANYBODY, LOOKS, ACTS };
@@ -74,24 +78,63 @@ static bool origin_ours(const struct exchange *x)
 	return span_starts(origin, span_of("https://")) && span_ieq(span_from(origin, 8), host);
 }
 
+const char *web_cookie(const struct exchange *x, char out[WEB_COOKIE])
+{
+	struct span host = span_of(http_header(x, "Host"));
+	uint64_t port;
+
+	if (span_uint(span_from(host, span_rfind(host, ':') + 1), 65535, &port))
+		snprintf(out, WEB_COOKIE, "greylag-web-%u", (unsigned)port);
+	else
+		snprintf(out, WEB_COOKIE, "greylag-web");
+	return out;
+}
+
+void web_wrong_token(const struct exchange *x, const char *how)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static uint64_t said_ns;
+	static unsigned count;
+	char text[100];
+	struct buf peer = BUF_ON(text);
+	uint64_t now = clock_mono(&clock_system);
+
+	http_peer(x, &peer);
+	pthread_mutex_lock(&lock);
+	count++;
+	if (said_ns == 0 || now - said_ns >= CLOCK_NS_PER_S) {
+		log_msg(LOG_LEVEL_WARNING, "%s with a wrong token from %s, %u since the last such line", how, buf_str(&peer), count);
+		said_ns = now;
+		count = 0;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 static void recognise(const struct web *w, const struct exchange *x, struct visitor *v)
 {
 	struct span bearer = span_of(http_header(x, "Authorization"));
+	char cookie[WEB_COOKIE];
 
 	*v = (struct visitor){ 0 };
 	if (!auth_required(w->auth)) {
 		v->may_look = true;
 		return;
 	}
-	if (span_istarts(bearer, span_of("Bearer ")))
-		v->may_look = v->may_act = auth_token_is(w->auth, span_trim(span_from(bearer, 7)));
-	else
-		v->may_look = v->may_act = auth_find(w->auth, span_of(http_cookie(x, WEB_COOKIE)), v->csrf);
+	if (span_istarts(bearer, span_of("Bearer "))) {
+		v->may_look = auth_token_is(w->auth, span_trim(span_from(bearer, 7)));
+		if (!v->may_look)
+			web_wrong_token(x, "a request");
+	} else {
+		v->may_look = auth_find(w->auth, span_of(http_cookie(x, web_cookie(x, cookie))), v->csrf);
+	}
+	v->may_act = v->may_look && !source_read_only(w->source);
 }
 
-static void refuse_stranger(const struct web *w, struct exchange *x)
+static void refuse(const struct web *w, struct exchange *x, const struct visitor *v)
 {
-	if (strcmp(x->path, "/") == 0)
+	if (v->may_look && auth_required(w->auth))
+		http_error(x, 403, "greylagd lets nobody change anything here: this control socket is read-only");
+	else if (strcmp(x->path, "/") == 0)
 		http_go(x, "login");
 	else if (auth_required(w->auth))
 		http_error(x, 401, "a token is needed");
@@ -134,7 +177,7 @@ void web_serve(void *arg, struct exchange *x)
 	}
 	recognise(w, x, &v);
 	if ((page->who != ANYBODY && !v.may_look) || (page->who == ACTS && !v.may_act))
-		refuse_stranger(w, x);
+		refuse(w, x, &v);
 	else if (strcmp(page->method, "POST") != 0 || post_sound(x, page, &v))
 		page->show(w, x, &v);
 }

@@ -7,7 +7,7 @@
 #include "web/source.h"
 
 #define WEB_HOSTS 16
-#define WEB_COOKIE "greylag-web"
+#define WEB_COOKIE 24		/* bytes for the name of a cookie, NUL included */
 
 struct web {
 	struct source *source;
@@ -30,6 +30,12 @@ void web_serve(void *arg, struct exchange *x);
 web_page web_dashboard, web_login_form, web_login, web_logout, web_health, web_metrics;	/* page.c */
 web_page web_state, web_history, web_lists;						/* api.c */
 web_page web_why, web_action;								/* act.c */
+
+/* The name of the session's cookie: it holds the port that the browser asks, since cookies are
+ * sent to all ports of a host, where other exchangers may be (ssh -L). */
+const char *web_cookie(const struct exchange *x, char out[WEB_COOKIE]);
+/* Logs a wrong token, once a second at most. how: "a login". */
+void web_wrong_token(const struct exchange *x, const char *how);
 
 /* Answers for a source_ask that did not succeed. */
 void web_fail(struct exchange *x, int result, const char *why);

@@ -94,6 +94,10 @@ def no_daemon(t):
                        capture_output=True, text=True, timeout=LIMIT)
     equal(r.returncode, 69)
     check("none" in r.stderr, r.stderr)
+    d = t.daemon()
+    for said, words, status in ((d.control, [], 0), (t.folder / "none", [], 69), (t.folder / "none", ["--socket", str(d.control)], 0)):
+        r = subprocess.run([t.args.greylag, *words, "status"], capture_output=True, env={**os.environ, "GREYLAG_SOCKET": str(said)})
+        equal(r.returncode, status, f"GREYLAG_SOCKET={said} {words}")
     long = subprocess.run([t.args.greylag, "--socket", "/" + "x" * 300, "status"],
                           capture_output=True, text=True, timeout=LIMIT)
     equal(long.returncode, 64)

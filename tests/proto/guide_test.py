@@ -29,7 +29,7 @@ start() {{
 	return 1
 }}
 case $1:$2 in
-start:greylagd) start ;; stop:greylagd) stop ;; restart:greylagd) stop && start ;;
+start:greylagd) start ;; stop:greylagd) stop ;; stop:greylagd.socket) [ "$3" = greylagd ] && stop ;; restart:greylagd) stop && start ;;
 reload:greylagd) greylag reload >/dev/null ;;
 *) echo "no such command: $*" >&2; exit 1 ;;
 esac

@@ -37,8 +37,18 @@ def a_trap_and_its_hold(t):
     d.stop(9)
     d.start()
     equal(ask_once(d.socket, recipient="bob@example.net"), f"{DEFERRED} trapped")
-    t.greylag(d, "forget", "client", "192.0.2.1")
-    equal(ask_once(d.socket, recipient="bob@example.net"), f"{DEFERRED} new")
+    # To let it go forgets its own record, not the networks around it.
+    equal(ask_once(d.socket, client_address="192.0.2.10", recipient="bob@example.net"), f"{DEFERRED} new")
+    equal(ask_once(d.socket, client_address="192.0.2.10", recipient="honey@example.net"), f"{DEFERRED} trap")
+    before = rows(t.greylag(d, "dump", "--json"))
+    t.greylag(d, "unlist", "held", "client", "192.0.2.99", "192.0.2.0/24", status=1)
+    t.greylag(d, "unlist", "held", "sender", "alice@example.org", status=1)
+    t.greylag(d, "unlist", "held", "192.0.2.1", "--dry-run")
+    equal(rows(t.greylag(d, "dump", "--json")), before, "nothing has changed")
+    check("removed" in t.greylag(d, "unlist", "held", "client", "192.0.2.1"), "let go")
+    after = rows(t.greylag(d, "dump", "--json"))
+    equal([r["identity"] for r in before if r not in after], ["192.0.2.1"], "one record")
+    equal(ask_once(d.socket, recipient="carol@example.net"), f"{DEFERRED} new")
 
 
 @test

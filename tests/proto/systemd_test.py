@@ -243,7 +243,7 @@ def container_start(t):
 def completions(t, d, line):
     """What bash offers for the last word of the line."""
     script = f"""
-        compopt() {{ :; }}
+        compopt() {{ echo "$2"; }}
         source {ROOT}/data/greylag.bash-completion
         COMP_WORDS=({line}) COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
         _greylag {t.folder}/greylag
@@ -271,6 +271,8 @@ def bash_completion(t):
     equal(completions(t, d, "greylag lists f"), ["friends"], "a list of the daemon's")
     equal(completions(t, d, "greylag unlist friends c"), ["client"], "a kind")
     equal(completions(t, d, "greylag nonsense ''"), [], "no such command")
+    for files in ("replay ''", "replay --config ''", "replay --against /x --config ''", "replay --config /x ''", "import postgrey ''"):
+        check("default" in completions(t, d, f"greylag {files}"), f"files for {files}")
     d.stop()
     equal(completions(t, d, "greylag lists a"), ["allow"], "lists without a daemon")
 
