@@ -233,7 +233,7 @@ static void settle(struct target *t)
 	char text[CONFIG_TEXT_MAX + 100];
 	struct buf why = BUF_ON(text);
 	struct stat mine, named;
-	uint64_t size;
+	uint64_t size = 0;
 
 	if (fstat(t->fd, &mine) != 0)
 		return;
