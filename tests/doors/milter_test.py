@@ -15,7 +15,7 @@ import time
 import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Failure, Skip, Tests, ask_once, check, equal, wait_for
+from harness import LIMIT, Failure, Skip, Tests, ask_once, check, equal, listens_at, wait_for
 from mta import TLS_RULES, Client, Session, attempt, certificate, judged_by_tls, send
 from postfix import Postfix
 from sendmail import Sendmail
@@ -507,7 +507,7 @@ def as_libmilter_does(t):
         raise Skip(f"libmilter-dev is not there: {built.stderr[:200]}")
     process = subprocess.Popen([program, str(place)], stdin=subprocess.DEVNULL)
     t.at_end(process.kill)
-    wait_for(place.exists, "the reference")
+    wait_for(lambda: listens_at(place), "the reference")
     d, m = alone(t, 'greylist delay 1s\nreply text "Greylisted, 100%% sure"\n')
 
     def conversation(where, version, steps):

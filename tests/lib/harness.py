@@ -45,6 +45,12 @@ def wait_for(condition, text, limit=LIMIT):
     raise Failure(f"waited {limit} s in vain for {text}")
 
 
+def listens_at(path):
+    """Whether somebody listens at this UNIX socket: its file is there a moment before."""
+    with open("/proc/net/unix") as sockets:
+        return any(line[3] == "00010000" and line[-1] == str(path) for line in map(str.split, sockets))
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 
-from harness import LIMIT, Skip, equal, wait_for
+from harness import LIMIT, Skip, equal, listens_at, wait_for
 from mta import unpack
 
 PACKAGES = ("mimedefang libconvert-binhex-perl libio-stringy-perl libtimedate-perl libmailtools-perl "
@@ -64,9 +64,9 @@ class MIMEDefang:
     def start(self):
         self.launch("mimedefang-multiplexor", "-s", self.multiplexor, "-m", "1", "-x", "4", "-l",
                     "-f", self.folder / "mimedefang.pl", "-F", self.folder / "filter", *self.options)
-        wait_for(self.multiplexor.exists, "the multiplexor to listen")
+        wait_for(lambda: listens_at(self.multiplexor), "the multiplexor to listen")
         self.launch("mimedefang", "-m", self.multiplexor, "-p", self.socket, "-t")
-        wait_for(self.socket.exists, f"mimedefang to listen {self.logged()}")
+        wait_for(lambda: listens_at(self.socket), f"mimedefang to listen {self.logged()}")
         return self
 
     def check_filter(self):

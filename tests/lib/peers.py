@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from harness import LIMIT, Asker, Failure, Skip, check, free_port, wait_for
+from harness import LIMIT, Asker, Failure, Skip, check, free_port, listens_at, wait_for
 from mta import unpack
 
 POSTGREY = "postgrey libberkeleydb-perl libnet-server-perl libnetaddr-ip-perl libnet-dns-perl".split()
@@ -100,7 +100,7 @@ class Greylistd(Peer):
             f"[socket]\npath = {self.socket}\nowner = root:root\nmode = 0600\n"
             f"[data]\nupdate = 300\nstatefile = {self.database}/states\ntripletfile = {self.database}/triplets\n"
             "savetriplets = true\nsinglecheck = false\nsingleupdate = false\n")
-        super().__init__(root, ["/usr/bin/python3", root / "usr/sbin/greylistd", conf], folder, self.socket.exists)
+        super().__init__(root, ["/usr/bin/python3", root / "usr/sbin/greylistd", conf], folder, lambda: listens_at(self.socket))
 
     def ask(self, words):
         with socket.socket(socket.AF_UNIX) as s:

@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import subprocess
 
-from harness import LIMIT, Skip, free_port, wait_for
+from harness import LIMIT, Skip, free_port, listens_at, wait_for
 
 
 def program():
@@ -33,7 +33,7 @@ class Server:
         self.process = subprocess.Popen(
             [self.program, "--port", str(self.port), "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "",
              "--appendonly", "no", *self.options], stdout=subprocess.DEVNULL)
-        wait_for(self.socket.exists, "the server")
+        wait_for(lambda: listens_at(self.socket), "the server")
 
     def ask(self, *words):
         client = pathlib.Path(self.program).with_name("valkey-cli" if "valkey" in self.program else "redis-cli")

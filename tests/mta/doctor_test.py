@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Asker, Skip, Tests, check, equal, free_port, wait_for
+from harness import LIMIT, Asker, Skip, Tests, check, equal, free_port, listens_at, wait_for
 from mta import send, unpack
 from nsd import Nsd
 from opensmtpd import CONFIG as OPENSMTPD
@@ -68,7 +68,7 @@ class Place:
         for line in self.daemon.config_file.read_text().splitlines():
             if line.startswith("listen policy unix"):
                 wait_for(lambda: connects(line.split()[3]), line)
-        wait_for(self.daemon.control.exists, "the control socket")
+        wait_for(lambda: listens_at(self.daemon.control), "the control socket")
 
     def main(self, text):
         (self.root / "etc/postfix/main.cf").write_text(text)

@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Skip, Tests, ask_once, check, equal, wait_for
+from harness import LIMIT, Skip, Tests, ask_once, check, equal, listens_at, wait_for
 from nsd import Nsd
 
 test = Tests(__doc__)
@@ -201,7 +201,7 @@ def two_daemons_on_one_store(t):
     server = subprocess.Popen([program, "--port", "0", "--unixsocket", str(sock), "--dir", str(t.folder), "--save", "",
                                "--appendonly", "no"], stdout=subprocess.DEVNULL)
     t.at_end(lambda: (server.kill(), server.wait()))
-    wait_for(sock.exists, "the server")
+    wait_for(lambda: listens_at(sock), "the server")
     n = Nsd(t, ZONE)
     one, two = (daemon(t, n, store=f"valkey unix:{sock}") for _ in range(2))
     check("5 networks" in t.greylag(one, "allow", "domain", "good.test"), "by one")

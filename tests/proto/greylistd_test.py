@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Tests, ask_once, check, equal, wait_for
+from harness import LIMIT, Tests, ask_once, check, equal, listens_at, wait_for
 
 test = Tests(__doc__)
 TRIPLET = "192.0.2.1 alice@example.org bob@example.net"
@@ -430,7 +430,7 @@ def reload_opens_and_closes_the_socket(t):
     wait_for(lambda: not d.greylistd.exists(), "the socket to go")
     reconfigure(d, "")
     d.send_signal(signal.SIGHUP)
-    wait_for(d.greylistd.exists, "the socket")
+    wait_for(lambda: listens_at(d.greylistd), "the socket")
     equal(ask(d, TRIPLET), "grey")
 
 

@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import mariadb
-from harness import LIMIT, Asker, Skip, Tests, ask_once, check, equal, free_port, wait_for
+from harness import LIMIT, Asker, Skip, Tests, ask_once, check, equal, free_port, listens_at, wait_for
 
 test = Tests(__doc__)
 NEW = 'reply text "Greylisted %w"'
@@ -164,7 +164,7 @@ def redis(t):
     p = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", str(where), "--save", "", "--dir", str(t.folder)],
                          stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     t.at_end(lambda: (p.kill(), p.wait()))
-    wait_for(where.exists, "redis")
+    wait_for(lambda: listens_at(where), "redis")
     return f"valkey:unix:{where}"
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import (LIMIT, Asker, Tests, ask_once, check, equal, free_port, request_bytes, wait_for)
+from harness import (LIMIT, Asker, Tests, ask_once, check, equal, free_port, listens_at, request_bytes, wait_for)
 
 test = Tests(__doc__)
 GREYLISTED = "DEFER_IF_PERMIT 4.2.0 Greylisted, "
@@ -370,7 +370,7 @@ def reload_opens_and_closes_listeners(t):
     second = d.folder / "second"
     d.configure(f"listen policy unix {second}")
     d.send_signal(1)
-    wait_for(second.exists, "the new socket")
+    wait_for(lambda: listens_at(second), "the new socket")
     check(ask_once(second).startswith(GREYLISTED), "it serves")
     d.configure("")
     d.send_signal(1)
