@@ -16,7 +16,7 @@ struct job {
 	unsigned removed, absent, refused;
 };
 
-static void go_on(struct job *j);
+static bool go_on(struct job *j);
 
 static void log_change(const struct job *j)
 {
@@ -98,7 +98,8 @@ static void done(struct recordscan *s, const char *error)
 			tell(j, j->found ? "removed" : "absent", NULL);
 		j->at++;
 	}
-	go_on(j);
+	if (!j->looping && go_on(j))
+		end(j);
 }
 
 /* The key of the next value's record; false with why. */
@@ -116,15 +117,14 @@ static bool read_value(struct job *j, struct buf *why)
 	       key_allowed(&j->key, buf_span(&normal));
 }
 
-/* Scans may end at once: a loop, so that a thousand of them do not pile up on the stack. */
-static void go_on(struct job *j)
+/* True when nothing is left to do. Scans may end at once: a loop, so that a thousand of
+ * them do not pile up on the stack. */
+static bool go_on(struct job *j)
 {
 	size_t count = json_array_size(json_object_get(j->arguments, "values"));
 	char text[200];
 	struct buf why = BUF_ON(text);
 
-	if (j->looping)
-		return;
 	j->looping = true;
 	while (j->at < count && !j->error && !control_gone(j->conn)) {
 		buf_clear(&why);
@@ -140,10 +140,10 @@ static void go_on(struct job *j)
 		recordscan_start(&j->scan);
 		if (j->scanning) {
 			j->looping = false;
-			return;
+			return false;
 		}
 	}
-	end(j);
+	return true;
 }
 
 void control_let_go(struct control_conn *c, const json_t *arguments)
@@ -160,5 +160,6 @@ void control_let_go(struct control_conn *c, const json_t *arguments)
 	j->arguments = json_deep_copy(arguments);
 	j->each = json_is_true(json_object_get(arguments, "each"));
 	j->dry_run = json_is_true(json_object_get(arguments, "dry_run"));
-	go_on(j);
+	if (go_on(j))
+		end(j);
 }
