@@ -104,5 +104,6 @@ void transactions_put_recipient(struct transactions *t, const struct request *r,
 	if (e->recipient_length)
 		return;
 	e->recipient_length = r->recipient.n;
-	memcpy(e->recipient, r->recipient.p, r->recipient.n);
+	if (r->recipient.n)
+		memcpy(e->recipient, r->recipient.p, r->recipient.n);
 }
