@@ -1,4 +1,5 @@
 #include "server.h"
+#include "../lib/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,32 +24,6 @@ static int bound(int type, unsigned port)
 		return fd;
 	close(fd);
 	return -1;
-}
-
-static unsigned port_of(int fd)
-{
-	struct sockaddr_in at;
-	socklen_t n = sizeof at;
-
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
-	return ntohs(at.sin_port);
-}
-
-/* Free for UDP and for TCP. */
-unsigned server_free_port(void)
-{
-	for (unsigned i = 0; i < 100; i++) {
-		int udp = bound(SOCK_DGRAM, 0);
-		unsigned port = port_of(udp);
-		int tcp = bound(SOCK_STREAM, port);
-		close(udp);
-		if (tcp < 0)
-			continue;
-		close(tcp);
-		return port;
-	}
-	fail_msg("no free port");
-	return 0;
 }
 
 bool server_there(void)
@@ -130,7 +105,7 @@ void server_real_again(struct server *s)
 		execl(NSD, "nsd", "-d", "-c", config, (char *)NULL);
 		_exit(127);
 	}
-	for (unsigned i = 0; i < 100 && !answers(s->port); i++) {
+	for (unsigned i = 0; i < 1000 && !answers(s->port); i++) {
 		assert_int_equal(waitpid(s->pid, NULL, WNOHANG), 0);
 		usleep(20000);
 	}
@@ -141,7 +116,7 @@ void server_real(struct server *s)
 {
 	*s = (struct server){ .folder = "/tmp/greylag-nsd-XXXXXX" };
 	assert_non_null(mkdtemp(s->folder));
-	s->port = server_free_port();
+	s->port = port_reserve();
 	write_config(s);
 	write_zone(s);
 	server_real_again(s);
@@ -300,7 +275,7 @@ static void serve(int fd, volatile struct server_shared *shared)
 
 void server_bad(struct server *s, bool tcp)
 {
-	unsigned port = server_free_port();
+	unsigned port = port_reserve();
 	int fd = bound(SOCK_DGRAM, port), listener = tcp ? bound(SOCK_STREAM, port) : -1;
 
 	assert_true(fd >= 0);

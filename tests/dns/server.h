@@ -59,7 +59,5 @@ void server_bad(struct server *s, bool tcp);
 void server_stop(struct server *s);
 /* Stops it and removes its files. */
 void server_end(struct server *s);
-/* A port where nobody listens. */
-unsigned server_free_port(void);
 
 #endif

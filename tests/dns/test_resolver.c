@@ -1,3 +1,4 @@
+#include "../lib/port.h"
 #include "fixture.h"
 
 static struct server real, bad;
@@ -267,7 +268,7 @@ static void dead_servers(void **state)
 	static const char *const names[] = { "text.refused.bad", "text.servfail.bad" };
 	struct fixture f;
 	struct ask a = { 0 };
-	unsigned nobody = server_free_port();
+	unsigned nobody = port_reserve();
 
 	(void)state;
 	fixture_begin(&f, nobody, 0, 100, 0);

@@ -8,6 +8,8 @@ import argparse
 import contextlib
 import os
 import pathlib
+import random
+import re
 import shutil
 import signal
 import socket
@@ -45,16 +47,54 @@ def wait_for(condition, text, limit=LIMIT):
     raise Failure(f"waited {limit} s in vain for {text}")
 
 
-def listens_at(path):
-    """Whether somebody listens at this UNIX socket: its file is there a moment before."""
+def listens_at(where):
+    """Whether somebody listens at this UNIX socket (its file is there a moment before) or TCP port."""
+    if isinstance(where, int):
+        lines = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/net/{name}")]
+        return any(line[3] == "0A" and line[1].endswith(f":{where:04X}") for line in lines)
     with open("/proc/net/unix") as sockets:
-        return any(line[3] == "00010000" and line[-1] == str(path) for line in map(str.split, sockets))
+        return any(line[3] == "00010000" and line[-1] == str(where) for line in map(str.split, sockets))
+
+
+def stop_process(process, name, number=signal.SIGTERM):
+    """The signal must be enough; returns the exit status, also of one that has ended."""
+    if process.poll() is None:
+        process.send_signal(number)
+        try:
+            process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise Failure(f"{name} did not stop on its signal")
+    return process.returncode
+
+
+def peak_kb(process):
+    """The most memory that it had."""
+    for line in pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return 0
+
+
+reservations = []
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A loopback port, free for TCP and UDP, that no other test takes as long as this process lives (its sign
+    is a socket in the abstract namespace), and that the system gives to no connection. As in port.c."""
+    for port in random.sample(range(10240, 32000), 2000):
+        with contextlib.ExitStack() as tried:
+            try:
+                sign = tried.enter_context(socket.socket(socket.AF_UNIX))
+                sign.bind(f"\0greylag-test-port-{port}")
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    tried.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            reservations.append(sign.dup())
+            return port
+    raise Failure("no free port")
 
 
 class Daemon:
@@ -95,11 +135,8 @@ class Daemon:
     def answers(self):
         if self.process.poll() is not None:
             raise Failure(f"greylagd ended with {self.process.returncode}: {self.tail()}")
-        try:
-            with Asker(self.socket, 1):
-                return True
-        except OSError:
-            return False
+        places = re.findall(r"^listen \S+ +(?:unix (\S+)|tcp \S+:(\d+))", self.config_file.read_text(), re.M)
+        return all(listens_at(path or int(port)) for path, port in places)
 
     def tail(self, lines=8):
         text = ""
@@ -115,25 +152,13 @@ class Daemon:
         self.process.send_signal(number)
 
     def stop(self, number=signal.SIGTERM):
-        if self.process is None or self.process.poll() is not None:
-            return self.process and self.process.returncode
-        self.process.send_signal(number)
-        try:
-            self.process.wait(LIMIT)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise Failure("greylagd did not stop on its signal")
-        return self.process.returncode
+        return self.process and stop_process(self.process, "greylagd", number)
 
     def alive(self):
         return self.process.poll() is None
 
     def resident_kb(self):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
-        return 0
+        return peak_kb(self.process)
 
 
 DEFAULTS = {

@@ -6,15 +6,9 @@ import socket
 import struct
 import subprocess
 
-from harness import Skip, wait_for
+from harness import Failure, Skip, free_port, wait_for
 
 QUESTION = struct.pack("!HHHHHH", 1, 0, 1, 0, 0, 0) + b"\x02ns\x04test\0" + struct.pack("!HH", 1, 1)
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Nsd:
@@ -47,6 +41,8 @@ class Nsd:
         return f"127.0.0.1:{self.port}"
 
     def answers(self):
+        if self.process.poll() is not None:
+            raise Failure(f"nsd has ended: {(self.folder / 'stderr').read_text()}")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.settimeout(0.3)
             s.sendto(QUESTION, ("127.0.0.1", self.port))

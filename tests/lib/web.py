@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 
-from harness import LIMIT, Failure, free_port, wait_for
+from harness import LIMIT, free_port, peak_kb, stop_process, wait_for
 
 TOKEN = "a-token-for-tests-0123456789"
 
@@ -92,18 +92,7 @@ class Web:
             return out
 
     def resident_kb(self):
-        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
-        return 0
+        return peak_kb(self.process)
 
     def stop(self, number=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-            try:
-                self.process.wait(LIMIT)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                raise Failure("greylag-web did not stop on its signal")
-        return self.process.returncode
+        return stop_process(self.process, "greylag-web", number)

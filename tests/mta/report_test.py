@@ -53,8 +53,8 @@ def judge(t, d, text):
     return log
 
 
-@test
-def real_postfix(t):
+def behind_postfix(t):
+    """greylagd and Postfix, when the mail has flown."""
     d = t.daemon(f"greylist delay {DELAY}s", store="rocksdb")
     t.folder.chmod(0o755)
     d.folder.chmod(0o755)
@@ -67,6 +67,12 @@ def real_postfix(t):
         equal(replies[0][0] // 100, wanted, f"{sender} {replies}")
     mail_flows(send)
     wait_for(lambda: ": removed" in p.logged(), f"Postfix's log {p.logged()}")
+    return d, p
+
+
+@test
+def real_postfix(t):
+    d, p = behind_postfix(t)
     equal(judge(t, d, p.logged())["lost"][0]["source"], "sender.example")
 
 
@@ -111,18 +117,7 @@ def real_sendmail(t):
 @test
 def greylag_and_its_mail_server_in_one_log(t):
     """Two lines on each attempt are one."""
-    d = t.daemon(f"greylist delay {DELAY}s", store="rocksdb")
-    t.folder.chmod(0o755)
-    d.folder.chmod(0o755)
-    p = Postfix(t.folder / "postfix", f"{{ unix:{d.socket}, timeout=10s, default_action=DUNNO }}")
-    t.at_end(p.stop)
-    p.start()
-
-    def send(sender, wanted):
-        replies, _ = mta.send(p, sender, "bob@example.net", address="192.0.2.77", name="mx.sender.example")
-        equal(replies[0][0] // 100, wanted)
-    mail_flows(send)
-    wait_for(lambda: ": removed" in p.logged(), "Postfix's log")
+    d, p = behind_postfix(t)
     lines = sorted((p.logged() + d.logged()).splitlines(), key=lambda line: re.search(r"\d\d:\d\d:\d\d", line)[0])
     judge(t, d, "\n".join(lines) + "\n")
 

@@ -1,4 +1,5 @@
 #include "topology.h"
+#include "../lib/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,26 +23,6 @@ static struct sockaddr_in at_port(unsigned port)
 {
 	return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
 				     .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-}
-
-/* Below those that the system gives to connections. */
-static unsigned free_port(void)
-{
-	static unsigned next;
-
-	if (!next)
-		next = 11000 + (unsigned)getpid() * 37 % 20000;
-	for (unsigned i = 0; i < 2000; i++) {
-		struct sockaddr_in at = at_port(++next);
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		bool bound = bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
-		close(fd);
-		if (bound)
-			return next;
-	}
-	fail_msg("no free port");
-	return 0;
 }
 
 static int dial(unsigned port)
@@ -149,7 +130,7 @@ static FILE *configure(struct topology *t, bool sentinel)
 
 	/* gcc cannot tell that the two do not overlap. */
 	memcpy(base, t->base, sizeof base);
-	*s = (struct topology_server){ .port = free_port(), .bus = free_port() };
+	*s = (struct topology_server){ .port = port_reserve(), .bus = port_reserve() };
 	snprintf(s->folder, sizeof s->folder, "%s/%u", base, t->count++);
 	assert_int_equal(mkdir(s->folder, 0700), 0);
 	if (sentinel) {
