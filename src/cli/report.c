@@ -88,8 +88,7 @@ static struct report_slot *slot_of(struct report *r, int64_t at)
 /* Doors that tell how a mail ended, and questions that come too soon, are no mails. */
 static bool is_mail(enum reason reason)
 {
-	return reason != REASON_DELIVERED && reason != REASON_ABORTED && reason != REASON_DISTRUSTED && reason != REASON_LEARNED &&
-	       reason != REASON_STAGE;
+	return reason_kind(reason) != REASON_KIND_REPORT && reason != REASON_STAGE;
 }
 
 void report_count(struct report *r, int64_t at, enum verdict v, enum reason reason, uint64_t count)

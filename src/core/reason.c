@@ -1,10 +1,11 @@
 #include "core/reason.h"
 
 static const struct {
+	enum reason_kind kind;
 	const char *word;
 	const char *meaning;
 } reasons[REASON_COUNT] = {
-#define REASON_ROW(identifier, word, meaning) [REASON_##identifier] = { word, meaning },
+#define REASON_ROW(identifier, kind, word, meaning) [REASON_##identifier] = { REASON_KIND_##kind, word, meaning },
 	REASONS(REASON_ROW)
 #undef REASON_ROW
 };
@@ -18,6 +19,11 @@ const char *verdict_word(enum verdict v)
 	case VERDICT_OBSERVE: return "observe";
 	}
 	return "?";
+}
+
+enum reason_kind reason_kind(enum reason r)
+{
+	return reasons[r].kind;
 }
 
 const char *reason_word(enum reason r)

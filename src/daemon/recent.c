@@ -82,8 +82,8 @@ static void take_texts(struct recent_verdict *v, const struct inquiry *q)
 
 static bool is_plain_pass(const struct decision *d)
 {
-	return d->verdict == VERDICT_PASS && d->reason != REASON_RETRIED && d->reason != REASON_MALFORMED &&
-	       d->reason != REASON_STORE_FAILURE && d->reason != REASON_STORE_TIMEOUT && d->reason != REASON_OVERLOAD;
+	return d->verdict == VERDICT_PASS && d->reason != REASON_RETRIED &&
+	       reason_kind(d->reason) != REASON_KIND_TROUBLE;
 }
 
 void recent_add(struct recent *r, const struct inquiry *q)

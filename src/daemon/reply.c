@@ -81,15 +81,16 @@ static void add_reject(struct buf *out, const struct inquiry *q)
 	add_action(out, q, own_code(d, VERDICT_REJECT, s->reply_block), NULL, own ? own : s->reply_block_text);
 }
 
-/* Our own mail, passes on which nothing is decided yet, and what is no mail get no header. */
-static bool is_judged(enum reason r)
+/* Our own mail gets no header, and an earlier recipient's stands for those that follow it. */
+static bool tells_why(enum reason r)
 {
-	return r != REASON_OUTGOING && r != REASON_AUTHENTICATED && r != REASON_STAGE && r != REASON_NULL_SENDER && r != REASON_NO_RECIPIENT && r != REASON_DELIVERED &&
-	       r != REASON_ABORTED && r != REASON_DISTRUSTED && r != REASON_LEARNED;
+	enum reason_kind kind = reason_kind(r);
+
+	return (kind == REASON_KIND_MAIL || kind == REASON_KIND_TROUBLE) && r != REASON_OUTGOING &&
+	       r != REASON_AUTHENTICATED && r != REASON_TRANSACTION;
 }
 
-/* PREPEND is no answer at end of message (SMTPD_POLICY_README). An earlier recipient's
- * header stands for those that follow it. */
+/* PREPEND is no answer at end of message (SMTPD_POLICY_README). */
 static bool wants_header(const struct inquiry *q)
 {
 	const struct settings *s = &inquiry_config(q)->settings;
@@ -97,7 +98,7 @@ static bool wants_header(const struct inquiry *q)
 
 	if (q->request.stage == STAGE_END_OF_MESSAGE || s->reply_header == REPLY_HEADER_NO)
 		return false;
-	return r == REASON_RETRIED || (s->reply_header == REPLY_HEADER_ALL && is_judged(r) && r != REASON_TRANSACTION);
+	return r == REASON_RETRIED || (s->reply_header == REPLY_HEADER_ALL && tells_why(r));
 }
 
 static void add_header(struct buf *out, const struct inquiry *q, const char *hostname)

@@ -90,48 +90,7 @@ void verdictlog_add(struct buf *out, const struct inquiry *q)
 
 static enum log_level level_of(const struct inquiry *q)
 {
-	switch (q->decision.reason) {
-	case REASON_MALFORMED:
-	case REASON_STORE_FAILURE:
-	case REASON_STORE_TIMEOUT:
-	case REASON_OVERLOAD:
-		return LOG_LEVEL_WARNING;
-	case REASON_STAGE:
-	case REASON_NEW:
-	case REASON_EARLY:
-	case REASON_LAPSED:
-	case REASON_RETRIED:
-	case REASON_KNOWN:
-	case REASON_ALLOWED:
-	case REASON_ALLOW_RULE:
-	case REASON_BLOCK_RULE:
-	case REASON_AUTHENTICATED:
-	case REASON_NULL_SENDER:
-	case REASON_TRANSACTION:
-	case REASON_NO_RECIPIENT:
-	case REASON_DELIVERED:
-	case REASON_ABORTED:
-	case REASON_DISTRUSTED:
-	case REASON_LEARNED:
-	case REASON_ALLOW_LIST:
-	case REASON_BLOCK_LIST:
-	case REASON_OUTGOING:
-	case REASON_CORRESPONDENT:
-	case REASON_EXPECTED:
-	case REASON_AMNESTY:
-	case REASON_TRAP:
-	case REASON_TRAPPED:
-	case REASON_HASTY:
-	case REASON_HAMMERING:
-	case REASON_HOPPING:
-	case REASON_UNWELCOME:
-	case REASON_MISBEHAVED:
-	case REASON_SPAM:
-	case REASON_UNRETRIED:
-	case REASON_COUNT:
-		break;
-	}
-	return LOG_LEVEL_INFO;
+	return reason_kind(q->decision.reason) == REASON_KIND_TROUBLE ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 }
 
 void verdictlog_report(const struct inquiry *q, const struct config *config)
