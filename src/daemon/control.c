@@ -355,12 +355,30 @@ static void resume_scan(void *scan)
 	recordscan_resume(scan);
 }
 
-enum recordscan_next control_next_page(struct control_conn *c, struct recordscan *s)
+enum recordscan_next control_scan_page(struct recordscan *s)
 {
+	struct control_conn *c = ((struct control_scan *)s)->conn;
+
 	if (control_gone(c))
 		return RECORDSCAN_STOP;
 	if (!control_full(c))
 		return RECORDSCAN_GO;
 	control_wait(c, resume_scan, s);
 	return RECORDSCAN_WAIT;
+}
+
+void *control_scan_new(struct control_conn *c, size_t bytes, bool (*row)(struct recordscan *s, struct span key, const struct record *r),
+		       void (*done)(struct recordscan *s, const char *error))
+{
+	struct server *server = control_server(c);
+	struct control_scan *new = calloc(1, bytes);
+
+	if (!new) {
+		control_error(c, "out of memory");
+		return NULL;
+	}
+	new->scan = (struct recordscan){ .store = server->store, .row = row, .next = control_scan_page, .done = done };
+	new->conn = c;
+	new->now = clock_wall(server->clock);
+	return new;
 }

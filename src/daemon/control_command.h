@@ -40,9 +40,18 @@ bool control_read_only(const struct control_conn *c);
 bool control_gone(const struct control_conn *c);
 /* Enough is unsent for now: a long command should call control_wait and return. */
 bool control_full(const struct control_conn *c);
-/* What a walk over all records does before each page: it stops for a peer that has gone, and
- * waits for one that reads slowly. */
-enum recordscan_next control_next_page(struct control_conn *c, struct recordscan *s);
+/* A command that walks over records: the first member of its job. */
+struct control_scan {
+	struct recordscan scan;		/* first: the scan is the job */
+	struct control_conn *conn;
+	int64_t now;
+};
+/* A job of so many bytes, the rest of it 0, which done frees. NULL: memory is out, and the
+ * client has been told. */
+void *control_scan_new(struct control_conn *c, size_t bytes, bool (*row)(struct recordscan *s, struct span key, const struct record *r),
+		       void (*done)(struct recordscan *s, const char *error));
+/* Its scan.next: stops for a peer that has gone, and waits for one that reads slowly. */
+enum recordscan_next control_scan_page(struct recordscan *s);
 /* Calls resume(job) once when there is room again, or the peer has gone. */
 void control_wait(struct control_conn *c, void (*resume)(void *job), void *job);
 

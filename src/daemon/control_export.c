@@ -4,9 +4,7 @@
 #include "daemon/importrow.h"
 
 struct job {
-	struct recordscan scan;		/* first: the scan is the job */
-	struct control_conn *conn;
-	int64_t now;
+	struct control_scan base;	/* first */
 };
 
 static bool take_row(struct recordscan *s, struct span key, const struct record *r)
@@ -17,10 +15,10 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	struct listkey_parts entry;
 	struct key_parts parts;
 
-	if (record_expired(r, j->now) || (!key_split(key, &parts) && !listkey_split(key, &entry)))
+	if (record_expired(r, j->base.now) || (!key_split(key, &parts) && !listkey_split(key, &entry)))
 		return false;
 	importrow_add_key(&b, key);
-	control_send(j->conn, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "key", buf_str(&b),
+	control_send(j->base.conn, json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "key", buf_str(&b),
 		"generation", (json_int_t)r->generation, "first_seen", (json_int_t)r->first_seen,
 		"last_seen", (json_int_t)r->last_seen, "passed_at", (json_int_t)r->passed_at,
 		"expires", (json_int_t)r->expires, "blocked", (json_int_t)r->blocked, "passed", (json_int_t)r->passed,
@@ -29,14 +27,9 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	return false;
 }
 
-static enum recordscan_next next_page(struct recordscan *s)
-{
-	return control_next_page(((struct job *)s)->conn, s);
-}
-
 static void end(struct recordscan *s, const char *error)
 {
-	struct control_conn *c = ((struct job *)s)->conn;
+	struct control_conn *c = ((struct job *)s)->base.conn;
 
 	free(s);
 	if (error)
@@ -47,15 +40,10 @@ static void end(struct recordscan *s, const char *error)
 
 void control_export(struct control_conn *c, const json_t *arguments)
 {
-	struct job *j = calloc(1, sizeof *j);
+	struct job *j = control_scan_new(c, sizeof *j, take_row, end);
 
 	(void)arguments;
-	if (!j) {
-		control_error(c, "out of memory");
+	if (!j)
 		return;
-	}
-	j->scan = (struct recordscan){ .store = control_server(c)->store, .row = take_row, .next = next_page, .done = end };
-	j->conn = c;
-	j->now = clock_wall(control_server(c)->clock);
-	recordscan_start(&j->scan);
+	recordscan_start(&j->base.scan);
 }

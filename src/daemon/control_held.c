@@ -3,8 +3,7 @@
 #include "lists/listvalue.h"
 
 struct job {
-	struct recordscan scan;		/* first: the scan is the job */
-	struct control_conn *conn;
+	struct control_scan base;	/* first */
 	json_t *arguments;
 	size_t at;			/* which of the values */
 	bool each, dry_run;
@@ -34,7 +33,7 @@ static void log_change(const struct job *j)
 
 static void end(struct job *j)
 {
-	struct control_conn *c = j->conn;
+	struct control_conn *c = j->base.conn;
 	const char *error = j->error;
 
 	if (!error)
@@ -65,7 +64,7 @@ static void tell(const struct job *j, const char *outcome, const char *why)
 		json_object_set_new(row, "why", json_string(why));
 	if (j->found)
 		json_object_set_new(row, "until", control_time(j->record.held_until));
-	control_send(j->conn, row);
+	control_send(j->base.conn, row);
 }
 
 static bool take_row(struct recordscan *s, struct span key, const struct record *r)
@@ -73,16 +72,11 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	struct job *j = (struct job *)s;
 
 	/* What was scanned for is the start of other addresses' keys too. */
-	if (!span_eq(key, key_span(&j->key)) || !record_held(r, clock_wall(control_server(j->conn)->clock)))
+	if (!span_eq(key, key_span(&j->key)) || !record_held(r, clock_wall(control_server(j->base.conn)->clock)))
 		return false;
 	j->found = true;
 	j->record = *r;
 	return !j->dry_run;
-}
-
-static enum recordscan_next next_page(struct recordscan *s)
-{
-	return control_next_page(((struct job *)s)->conn, s);
 }
 
 static void done(struct recordscan *s, const char *error)
@@ -126,7 +120,7 @@ static bool go_on(struct job *j)
 	struct buf why = BUF_ON(text);
 
 	j->looping = true;
-	while (j->at < count && !j->error && !control_gone(j->conn)) {
+	while (j->at < count && !j->error && !control_gone(j->base.conn)) {
 		buf_clear(&why);
 		j->found = false;
 		if (!read_value(j, &why)) {
@@ -135,9 +129,9 @@ static bool go_on(struct job *j)
 			j->at++;
 			continue;
 		}
-		j->scan.prefix = key_span(&j->key);
+		j->base.scan.prefix = key_span(&j->key);
 		j->scanning = true;
-		recordscan_start(&j->scan);
+		recordscan_start(&j->base.scan);
 		if (j->scanning) {
 			j->looping = false;
 			return false;
@@ -149,14 +143,15 @@ static bool go_on(struct job *j)
 void control_let_go(struct control_conn *c, const json_t *arguments)
 {
 	const json_t *values = json_object_get(arguments, "values");
-	struct job *j = json_is_array(values) && json_array_size(values) <= LIVING_BATCH_MAX ? calloc(1, sizeof *j) : NULL;
+	struct job *j;
 
-	if (!j) {
-		control_error(c, "\"values\" is no array of at most 1000, or out of memory");
+	if (!json_is_array(values) || json_array_size(values) > LIVING_BATCH_MAX) {
+		control_error(c, "\"values\" is no array of at most %d", LIVING_BATCH_MAX);
 		return;
 	}
-	j->scan = (struct recordscan){ .store = control_server(c)->store, .row = take_row, .next = next_page, .done = done };
-	j->conn = c;
+	j = control_scan_new(c, sizeof *j, take_row, done);
+	if (!j)
+		return;
 	j->arguments = json_deep_copy(arguments);
 	j->each = json_is_true(json_object_get(arguments, "each"));
 	j->dry_run = json_is_true(json_object_get(arguments, "dry_run"));

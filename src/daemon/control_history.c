@@ -15,10 +15,9 @@
 #define SINCE_S (7 * DAY_S)
 
 struct job {
-	struct recordscan scan;		/* first: the scan is the job */
-	struct control_conn *conn;
+	struct control_scan base;	/* first */
 	struct history_wait wait;
-	int64_t now, since, until, step_s;
+	int64_t since, until, step_s;
 	bool over;			/* what follows is later than asked for */
 	char from[40];
 	int64_t time;			/* of the row that is being added up */
@@ -73,7 +72,7 @@ static void send_row(struct job *j)
 	if (!j->any)
 		return;
 	json_t *buckets = delays(j->counts, &delayed);
-	control_send(j->conn, json_pack("{s:I, s:o, s:o, s:I, s:I}", "time", (json_int_t)j->time,
+	control_send(j->base.conn, json_pack("{s:I, s:o, s:o, s:I, s:I}", "time", (json_int_t)j->time,
 		"verdicts", verdicts(j->counts), "delays", buckets, "delayed", (json_int_t)delayed,
 		"delayed_s", (json_int_t)j->counts[HISTORY_DELAYED_S]));
 	memset(j->counts, 0, sizeof j->counts);
@@ -86,7 +85,7 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	unsigned counter;
 	int64_t hour;
 
-	if (!historykey_split(key, &hour, &counter) || record_expired(r, j->now) || hour < j->since)
+	if (!historykey_split(key, &hour, &counter) || record_expired(r, j->base.now) || hour < j->since)
 		return false;
 	j->over = hour >= j->until;
 	if (j->over)
@@ -102,13 +101,13 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 
 static enum recordscan_next next_page(struct recordscan *s)
 {
-	return job_of(s)->over ? RECORDSCAN_STOP : control_next_page(job_of(s)->conn, s);
+	return job_of(s)->over ? RECORDSCAN_STOP : control_scan_page(s);
 }
 
 static void end(struct recordscan *s, const char *error)
 {
 	struct job *j = job_of(s);
-	struct control_conn *c = j->conn;
+	struct control_conn *c = j->base.conn;
 
 	if (!error)
 		send_row(j);
@@ -125,9 +124,9 @@ static void on_flushed(struct history_wait *w)
 	struct buf from = BUF_ON(j->from);
 
 	historykey_hour(&from, j->since);
-	j->scan.prefix = span_of(HISTORYKEY_PREFIX);
-	j->scan.after = buf_span(&from);
-	recordscan_start(&j->scan);
+	j->base.scan.prefix = span_of(HISTORYKEY_PREFIX);
+	j->base.scan.after = buf_span(&from);
+	recordscan_start(&j->base.scan);
 }
 
 /* What is missing, or no number, is as if it had not been said. */
@@ -148,17 +147,13 @@ void control_history(struct control_conn *c, const json_t *arguments)
 		control_error(c, "a step is hour or day");
 		return;
 	}
-	j = calloc(1, sizeof *j);
-	if (!j) {
-		control_error(c, "out of memory");
+	j = control_scan_new(c, sizeof *j, take_row, end);
+	if (!j)
 		return;
-	}
-	j->scan = (struct recordscan){ .store = control_server(c)->store, .row = take_row, .next = next_page, .done = end };
-	j->conn = c;
-	j->now = clock_wall(control_server(c)->clock);
+	j->base.scan.next = next_page;
 	j->step_s = day ? DAY_S : HISTORY_HOUR_S;
 	j->until = number(arguments, "until", HISTORY_END);
-	j->since = history_hour(number(arguments, "since", j->now - SINCE_S));
+	j->since = history_hour(number(arguments, "since", j->base.now - SINCE_S));
 	j->wait = (struct history_wait){ .done = on_flushed, .arg = j };
 	history_flush(engine_history(control_server(c)->engine), &j->wait);
 }

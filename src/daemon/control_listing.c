@@ -11,9 +11,7 @@
 #define PROPOSED "proposed"
 
 struct job {
-	struct recordscan scan;		/* first: the scan is the job */
-	struct control_conn *conn;
-	int64_t now;
+	struct control_scan base;	/* first */
 	/* What is asked for: */
 	char list[LIST_WORD_MAX + 1], pattern[PATTERN_MAX];
 	bool any_kind, glob, is_prefix;
@@ -57,7 +55,7 @@ static bool value_matches(const struct job *j, enum list_kind kind, const char *
 
 static bool wanted(const struct job *j, enum list_kind kind, const char *value, int64_t until)
 {
-	return (j->any_kind || kind == j->kind) && until > j->now && (j->before == 0 || until < j->before) &&
+	return (j->any_kind || kind == j->kind) && until > j->base.now && (j->before == 0 || until < j->before) &&
 	       value_matches(j, kind, value);
 }
 
@@ -77,7 +75,7 @@ static void send_entry(struct job *j)
 	listkey_unescape(&value, p.value);
 	if (!wanted(j, p.kind, buf_str(&value), j->record.expires))
 		return;
-	control_send(j->conn, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "list", control_string(p.list),
+	control_send(j->base.conn, json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "list", control_string(p.list),
 		"kind", list_kind_word(p.kind), "value", control_string(buf_span(&value)),
 		"since", control_time(j->record.first_seen), "until", control_time(j->record.expires),
 		"author", control_string(span_of(j->author)), "comment", control_string(span_of(j->comment))));
@@ -102,7 +100,7 @@ static void take_note(struct job *j, struct span key, const struct listkey_parts
 	bool later = r->last_seen >= j->noted_at;
 
 	if (!j->has_entry || !span_starts(key, entry) || key.n == entry.n || key.p[entry.n] != ' ' ||
-	    r->generation < j->record.generation || record_expired(r, j->now))
+	    r->generation < j->record.generation || record_expired(r, j->base.now))
 		return;
 	if (!span_eq(p->comment, span_of("<>")) && (later || j->comment[0] == '\0'))
 		key_unescape(&comment, p->comment);
@@ -120,12 +118,12 @@ static void take_client(struct job *j, struct span key, const struct record *r)
 	struct buf identity = BUF_ON(text);
 	struct key_parts p;
 
-	if (!record_held(r, j->now) || !key_split(key, &p) || p.kind != KEY_KIND_ALLOWED)
+	if (!record_held(r, j->base.now) || !key_split(key, &p) || p.kind != KEY_KIND_ALLOWED)
 		return;
 	key_unescape(&identity, p.identity);
 	if (!wanted(j, LIST_CLIENT, buf_str(&identity), r->held_until))
 		return;
-	control_send(j->conn, json_pack("{s:s, s:s, s:o, s:o, s:s, s:I}", "list", HELD, "kind", "client",
+	control_send(j->base.conn, json_pack("{s:s, s:s, s:o, s:o, s:s, s:I}", "list", HELD, "kind", "client",
 		"value", control_string(buf_span(&identity)), "until", control_time(r->held_until),
 		"cause", hold_word((enum hold)r->held_for), "strikes", (json_int_t)r->strikes));
 }
@@ -164,24 +162,19 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	return false;
 }
 
-static enum recordscan_next next_page(struct recordscan *s)
-{
-	return control_next_page(job_of(s)->conn, s);
-}
-
 static void walk_clients(struct job *j)
 {
 	static const char prefix[] = { KEY_KIND_ALLOWED, ' ' };
 
 	j->held = true;
-	j->scan.prefix = span_make(prefix, sizeof prefix);
-	recordscan_start(&j->scan);
+	j->base.scan.prefix = span_make(prefix, sizeof prefix);
+	recordscan_start(&j->base.scan);
 }
 
 static void end(struct recordscan *s, const char *error)
 {
 	struct job *j = job_of(s);
-	struct control_conn *c = j->conn;
+	struct control_conn *c = j->base.conn;
 
 	if (!error && !j->held)
 		send_entry(j);
@@ -216,7 +209,7 @@ static int read_filter(struct job *j, const json_t *arguments, struct buf *why)
 	j->is_prefix = (j->any_kind || j->kind == LIST_CLIENT) && netprefix_parse(span_of(j->pattern), &j->prefix);
 	json_int_t seconds = json_is_integer(within) ? json_integer_value(within) : 0;
 	if (seconds > 0)
-		j->before = j->now + (seconds < LIST_NEVER ? seconds : LIST_NEVER) + 1;
+		j->before = j->base.now + (seconds < LIST_NEVER ? seconds : LIST_NEVER) + 1;
 	return 0;
 }
 
@@ -230,14 +223,9 @@ void control_lists(struct control_conn *c, const json_t *arguments)
 		send_proposed(c);
 		return;
 	}
-	j = calloc(1, sizeof *j);
-	if (!j) {
-		control_error(c, "out of memory");
+	j = control_scan_new(c, sizeof *j, take_row, end);
+	if (!j)
 		return;
-	}
-	j->scan = (struct recordscan){ .store = control_server(c)->store, .row = take_row, .next = next_page, .done = end };
-	j->conn = c;
-	j->now = clock_wall(control_server(c)->clock);
 	if (read_filter(j, arguments, &why) != 0) {
 		free(j);
 		control_error(c, "%s", buf_str(&why));
@@ -251,6 +239,6 @@ void control_lists(struct control_conn *c, const json_t *arguments)
 	buf_adds(&prefix, LISTKEY_PREFIX);
 	if (j->list[0])
 		buf_addf(&prefix, "%s ", j->list);
-	j->scan.prefix = buf_span(&prefix);
-	recordscan_start(&j->scan);
+	j->base.scan.prefix = buf_span(&prefix);
+	recordscan_start(&j->base.scan);
 }

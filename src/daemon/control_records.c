@@ -4,8 +4,7 @@
 #include "daemon/recordscan.h"
 
 struct job {
-	struct recordscan scan;		/* first: the scan is the job */
-	struct control_conn *conn;
+	struct control_scan base;	/* first */
 	struct recordfilter filter;
 	bool forget, dry_run;
 	bool count;			/* of a dry run only the number is wanted */
@@ -21,7 +20,7 @@ static struct job *job_of(struct recordscan *s)
 static void end(struct recordscan *s, const char *error)
 {
 	struct job *j = job_of(s);
-	struct control_conn *c = j->conn;
+	struct control_conn *c = j->base.conn;
 
 	if (!error && j->forget)
 		control_send(c, json_pack("{s:I, s:b}", "forgotten", (json_int_t)j->matched, "dry_run", j->dry_run));
@@ -61,7 +60,7 @@ static json_t *part(struct span escaped)
 
 static void send_row(struct job *j, const struct key_parts *p, const struct record *r)
 {
-	int64_t now = clock_wall(control_server(j->conn)->clock);
+	int64_t now = clock_wall(control_server(j->base.conn)->clock);
 
 	json_t *row = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
 		"kind", kind_of(p), "state", state_of(p, r, now),
@@ -75,7 +74,7 @@ static void send_row(struct job *j, const struct key_parts *p, const struct reco
 		json_object_set_new(row, "sender", part(p->sender));
 		json_object_set_new(row, "recipient", part(p->recipient));
 	}
-	control_send(j->conn, row);
+	control_send(j->base.conn, row);
 }
 
 static bool take_row(struct recordscan *s, struct span key, const struct record *r)
@@ -93,35 +92,26 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	return false;
 }
 
-static enum recordscan_next next_page(struct recordscan *s)
-{
-	return control_next_page(job_of(s)->conn, s);
-}
-
 static void start(struct control_conn *c, const json_t *arguments, bool forget)
 {
 	char text[200];
 	struct buf why = BUF_ON(text);
 	const char *field = control_text(arguments, "field"), *pattern = control_text(arguments, "pattern");
-	struct job *j = calloc(1, sizeof *j);
+	struct job *j = control_scan_new(c, sizeof *j, take_row, end);
 
-	if (!j) {
-		control_error(c, "out of memory");
+	if (!j)
 		return;
-	}
-	j->scan = (struct recordscan){ .store = control_server(c)->store, .row = take_row, .next = next_page, .done = end };
-	j->conn = c;
 	j->forget = forget;
 	if (!forget)
 		j->since = json_integer_value(json_object_get(arguments, "since"));
 	j->dry_run = json_is_true(json_object_get(arguments, "dry_run"));
 	j->count = forget && json_is_true(json_object_get(arguments, "count"));
 	if (recordfilter_parse(&j->filter, field ? field : "", pattern ? pattern : "", &why) != 0)
-		end(&j->scan, buf_str(&why));
+		end(&j->base.scan, buf_str(&why));
 	else if (forget && recordfilter_matches_all(&j->filter) && !json_is_true(json_object_get(arguments, "all")))
-		end(&j->scan, "that would forget everything; --all if you mean it");
+		end(&j->base.scan, "that would forget everything; --all if you mean it");
 	else
-		recordscan_start(&j->scan);
+		recordscan_start(&j->base.scan);
 }
 
 void control_show(struct control_conn *c, const json_t *arguments)
