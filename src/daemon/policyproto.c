@@ -20,37 +20,6 @@ size_t policyproto_frame(struct span in, size_t *scanned)
 	return 0;
 }
 
-/* Attributes that fill a span of the request. */
-static const struct attribute {
-	struct span name;
-	size_t offset;
-	size_t most;
-} attributes[] = {
-	{ SPAN("client_address"), offsetof(struct request, client_text), REQUEST_WORD_MAX },
-	{ SPAN("client_name"), offsetof(struct request, client_name), REQUEST_NAME_MAX },
-	{ SPAN("reverse_client_name"), offsetof(struct request, reverse_name), REQUEST_NAME_MAX },
-	{ SPAN("helo_name"), offsetof(struct request, helo), REQUEST_NAME_MAX },
-	{ SPAN("sender"), offsetof(struct request, sender), REQUEST_ADDRESS_MAX },
-	{ SPAN("recipient"), offsetof(struct request, recipient), REQUEST_ADDRESS_MAX },
-	{ SPAN("instance"), offsetof(struct request, instance), REQUEST_WORD_MAX },
-	{ SPAN("queue_id"), offsetof(struct request, queue_id), REQUEST_WORD_MAX },
-	{ SPAN("sasl_username"), offsetof(struct request, sasl_username), REQUEST_WORD_MAX },
-	{ SPAN("sasl_method"), offsetof(struct request, sasl_method), REQUEST_WORD_MAX },
-	{ SPAN("policy_context"), offsetof(struct request, policy_context), REQUEST_WORD_MAX },
-	{ SPAN("server_address"), offsetof(struct request, server_address), REQUEST_WORD_MAX },
-	{ SPAN("server_port"), offsetof(struct request, server_port), REQUEST_WORD_MAX },
-	{ SPAN("encryption_protocol"), offsetof(struct request, encryption_protocol), REQUEST_WORD_MAX },
-	{ SPAN("recipient_count"), offsetof(struct request, recipient_count), REQUEST_WORD_MAX },
-};
-
-static void set_attribute(struct request *r, const struct attribute *a, struct span value)
-{
-	struct span *field = (struct span *)((char *)r + a->offset);
-
-	/* The end of an address says more than its beginning. */
-	*field = value.n > a->most ? span_from(value, value.n - a->most) : value;
-}
-
 static enum stage stage_of(struct span word)
 {
 	static const struct { struct span word; enum stage stage; } stages[] = {
@@ -64,12 +33,6 @@ static enum stage stage_of(struct span word)
 			return stages[i].stage;
 	return STAGE_OTHER;
 }
-
-static bool is_name(struct span name, const char *literal, size_t length)
-{
-	return name.n == length && memcmp(name.p, literal, length) == 0;
-}
-#define IS(name, literal) is_name(name, literal, sizeof(literal) - 1)
 
 static enum report report_of(struct span word)
 {
@@ -85,29 +48,75 @@ static enum report report_of(struct span word)
 	return REPORT_NONE;
 }
 
-/* Attributes that are not simply a span. */
-static void set_special(struct request *r, struct span name, struct span value)
+static void take_stage(struct request *r, struct span value)
 {
-	if (IS(name, "protocol_state"))
-		r->stage = stage_of(value);
-	else if (IS(name, "etrn_domain"))
-		r->has_etrn_domain = true;
-	else if (IS(name, "greylag_report"))
-		r->report = report_of(value);
-	else if (IS(name, "greylag_once"))
-		r->once = IS(value, "1");
+	r->stage = stage_of(value);
+}
+
+static void take_etrn_domain(struct request *r, struct span value)
+{
+	(void)value;
+	r->has_etrn_domain = true;
+}
+
+static void take_report(struct request *r, struct span value)
+{
+	r->report = report_of(value);
+}
+
+static void take_once(struct request *r, struct span value)
+{
+	r->once = span_eq(value, span_of("1"));
+}
+
+struct attribute {
+	struct span name;
+	size_t offset;			/* of the span of the request that it fills */
+	size_t most;			/* bytes of it */
+	void (*take)(struct request *r, struct span value);	/* of one that fills none */
+};
+#define FILLS(name, field, most) { SPAN(name), offsetof(struct request, field), most, NULL }
+#define TELLS(name, take) { SPAN(name), 0, 0, take }
+
+/* By the length of the name; the last of each length has none. */
+static const struct attribute attributes[][6] = {
+	[6] = { FILLS("sender", sender, REQUEST_ADDRESS_MAX) },
+	[8] = { FILLS("instance", instance, REQUEST_WORD_MAX), FILLS("queue_id", queue_id, REQUEST_WORD_MAX) },
+	[9] = { FILLS("recipient", recipient, REQUEST_ADDRESS_MAX), FILLS("helo_name", helo, REQUEST_NAME_MAX) },
+	[11] = { FILLS("client_name", client_name, REQUEST_NAME_MAX), TELLS("etrn_domain", take_etrn_domain),
+		 FILLS("sasl_method", sasl_method, REQUEST_WORD_MAX), FILLS("server_port", server_port, REQUEST_WORD_MAX) },
+	[12] = { TELLS("greylag_once", take_once) },
+	[13] = { FILLS("sasl_username", sasl_username, REQUEST_WORD_MAX) },
+	[14] = { TELLS("protocol_state", take_stage), FILLS("client_address", client_text, REQUEST_WORD_MAX),
+		 FILLS("policy_context", policy_context, REQUEST_WORD_MAX),
+		 FILLS("server_address", server_address, REQUEST_WORD_MAX), TELLS("greylag_report", take_report) },
+	[15] = { FILLS("recipient_count", recipient_count, REQUEST_WORD_MAX) },
+	[19] = { FILLS("reverse_client_name", reverse_name, REQUEST_NAME_MAX),
+		 FILLS("encryption_protocol", encryption_protocol, REQUEST_WORD_MAX) },
+};
+
+static void take(struct request *r, const struct attribute *a, struct span value)
+{
+	if (a->take) {
+		a->take(r, value);
+		return;
+	}
+	/* The end of an address says more than its beginning. */
+	struct span *field = (struct span *)((char *)r + a->offset);
+	*field = value.n > a->most ? span_from(value, value.n - a->most) : value;
 }
 
 static inline void set_value(struct request *r, struct span name, struct span value)
 {
-	for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
-		const struct attribute *a = &attributes[i];
-		if (a->name.n == name.n && memcmp(a->name.p, name.p, name.n) == 0) {
-			set_attribute(r, a, value);
+	if (name.n >= sizeof attributes / sizeof *attributes)
+		return;
+	size_t last = name.n - 1;	/* which tells most of them apart */
+	for (const struct attribute *a = attributes[name.n]; a->name.n; a++) {
+		if (a->name.p[last] == name.p[last] && memcmp(a->name.p, name.p, last) == 0) {
+			take(r, a, value);
 			return;
 		}
 	}
-	set_special(r, name, value);
 }
 
 void policyproto_set(struct request *r, struct span name, struct span value)
@@ -127,6 +136,12 @@ static void finish(struct request *r)
 	r->sender = span_unwrap(r->sender, '<', '>');
 	r->recipient = span_unwrap(r->recipient, '<', '>');
 }
+
+static bool is_name(struct span name, const char *literal, size_t length)
+{
+	return name.n == length && memcmp(name.p, literal, length) == 0;
+}
+#define IS(name, literal) is_name(name, literal, sizeof(literal) - 1)
 
 int policyproto_parse(struct span frame, struct request *out, unsigned *junk, struct buf *why)
 {

@@ -1,19 +1,12 @@
 #include "daemon/verdictlog.h"
 
-static void add_key(struct buf *out, const char *key)
-{
-	buf_addc(out, ' ');
-	buf_adds(out, key);
-	buf_addc(out, '=');
-}
-
-/* Names hold no blanks when they are sound; a value that does is quoted. */
+/* `key` is " KEY=". Names hold no blanks when they are sound; a value that does is quoted. */
 static void add_value(struct buf *out, const char *key, struct span value, size_t most)
 {
 	if (value.n == 0)
 		return;
 	bool quote = span_find(value, ' ') < value.n;
-	add_key(out, key);
+	buf_adds(out, key);
 	if (quote)
 		buf_addc(out, '"');
 	buf_addsafe(out, value, most);
@@ -23,15 +16,14 @@ static void add_value(struct buf *out, const char *key, struct span value, size_
 
 static void add_address(struct buf *out, const char *key, struct span value)
 {
-	add_key(out, key);
-	buf_addc(out, '<');
+	buf_adds(out, key);
 	buf_addsafe(out, value, VERDICTLOG_ADDRESS);
 	buf_addc(out, '>');
 }
 
 static void add_number(struct buf *out, const char *key, int64_t value)
 {
-	add_key(out, key);
+	buf_adds(out, key);
 	buf_addi(out, value);
 }
 
@@ -40,7 +32,7 @@ static void add_rule(struct buf *out, const struct inquiry *q)
 {
 	const struct ruling *rule = &q->decision.ruling;
 
-	add_value(out, "rule", span_of(rule->file), VERDICTLOG_NAME);
+	add_value(out, " rule=", span_of(rule->file), VERDICTLOG_NAME);
 	buf_addc(out, ':');
 	if (rule->listed)
 		buf_addsafe(out, span_of(q->hit.value), VERDICTLOG_NAME);
@@ -61,9 +53,9 @@ static void add_verdict(struct buf *out, const struct inquiry *q)
 	buf_adds(out, " reason=");
 	buf_adds(out, reason_word(d->reason));
 	if (d->would == VERDICT_DEFER)
-		add_number(out, "wait", d->wait_s);
+		add_number(out, " wait=", d->wait_s);
 	if (d->reason == REASON_RETRIED)
-		add_number(out, "delayed", d->delayed_s);
+		add_number(out, " delayed=", d->delayed_s);
 	if (d->ruled)
 		add_rule(out, q);
 }
@@ -74,18 +66,18 @@ void verdictlog_add(struct buf *out, const struct inquiry *q)
 	const struct decision *d = &q->decision;
 
 	add_verdict(out, q);
-	add_value(out, "client", r->client_text, NETADDR_TEXT);
-	add_value(out, "name", r->client_name, VERDICTLOG_NAME);
+	add_value(out, " client=", r->client_text, NETADDR_TEXT);
+	add_value(out, " name=", r->client_name, VERDICTLOG_NAME);
 	if (d->subject)
-		add_value(out, "identity", identity_span(&d->identity), VERDICTLOG_NAME);
-	add_value(out, "helo", r->helo, VERDICTLOG_NAME);
+		add_value(out, " identity=", identity_span(&d->identity), VERDICTLOG_NAME);
+	add_value(out, " helo=", r->helo, VERDICTLOG_NAME);
 	if (r->has_sender)
-		add_address(out, "from", r->sender);
+		add_address(out, " from=<", r->sender);
 	if (r->recipient.n)
-		add_address(out, "to", r->recipient);
+		add_address(out, " to=<", r->recipient);
 	if (r->stage != STAGE_RCPT)
-		add_value(out, "stage", span_of(stage_word(r->stage)), VERDICTLOG_NAME);
-	add_value(out, "queue", r->queue_id, VERDICTLOG_NAME);
+		add_value(out, " stage=", span_of(stage_word(r->stage)), VERDICTLOG_NAME);
+	add_value(out, " queue=", r->queue_id, VERDICTLOG_NAME);
 }
 
 static enum log_level level_of(const struct inquiry *q)

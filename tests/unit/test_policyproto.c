@@ -70,6 +70,28 @@ static void a_postfix_request(void **state)
 	assert_true(r.has_sender && r.has_recipient && r.has_etrn_domain && !r.once);
 }
 
+static void every_attribute_has_its_place(void **state)
+{
+	struct request r;
+
+	(void)state;
+	assert_int_equal(parse("request=smtpd_access_policy\nqueue_id=Q1\nrecipient=o@example.net\nsasl_method=PLAIN\n"
+			       "sasl_username=u\npolicy_context=submission\nserver_address=192.0.2.5\nserver_port=25\n"
+			       "greylag_report=spam\ngreylag_once=1\nprotocol_state=DATA\n=x\nserver_pork=1\nclient_addresses=2\n"
+			       "a_name_that_is_longer_than_all=3\n\n", &r), 0);
+	assert_span(r.queue_id, "Q1");
+	assert_span(r.recipient, "o@example.net");
+	assert_span(r.sasl_method, "PLAIN");
+	assert_span(r.sasl_username, "u");
+	assert_span(r.policy_context, "submission");
+	assert_span(r.server_address, "192.0.2.5");
+	assert_span(r.server_port, "25");
+	assert_span(r.client_text, "");
+	assert_int_equal(r.report, REPORT_SPAM);
+	assert_true(r.once && !r.has_etrn_domain && !r.has_sender);
+	assert_int_equal(r.stage, STAGE_DATA);
+}
+
 static void null_sender_and_missing_sender(void **state)
 {
 	struct request r;
@@ -135,7 +157,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(framing), cmocka_unit_test(framing_in_pieces),
-		cmocka_unit_test(a_postfix_request), cmocka_unit_test(null_sender_and_missing_sender),
+		cmocka_unit_test(a_postfix_request),
+		cmocka_unit_test(every_attribute_has_its_place), cmocka_unit_test(null_sender_and_missing_sender),
 		cmocka_unit_test(stages), cmocka_unit_test(hostile_values), cmocka_unit_test(what_is_no_request),
 	};
 	return cmocka_run_group_tests_name("policyproto", tests, NULL, NULL);
