@@ -1,3 +1,6 @@
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/span.h"
 
 bool span_eq(struct span a, struct span b)
@@ -114,11 +117,5 @@ bool span_uint(struct span s, uint64_t max, uint64_t *out)
 
 uint64_t span_hash(struct span s, uint64_t seed)
 {
-	uint64_t h = 0xcbf29ce484222325u ^ seed;
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3u;
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93u;
-	return h ^ (h >> 32);
+	return XXH3_64bits_withSeed(s.p, s.n, seed);
 }

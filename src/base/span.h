@@ -78,7 +78,7 @@ bool span_cut(struct span *rest, char sep, struct span *head);
 /* Decimal digits only, no sign, no blanks; false on anything else or over max. */
 bool span_uint(struct span s, uint64_t max, uint64_t *out);
 
-/* FNV-1a with a final mix: for hash tables inside one process, not stored. */
+/* For hash tables inside one process, not stored. */
 uint64_t span_hash(struct span s, uint64_t seed);
 
 #endif

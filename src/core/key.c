@@ -32,6 +32,18 @@ static void add_part(struct buf *b, struct span part)
 	}
 }
 
+/* FNV-1a with a final mix. It is stored, so it stays as it is. */
+static uint64_t stored_hash(struct span s)
+{
+	uint64_t h = 0xcbf29ce484222325u;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ (unsigned char)s.p[i]) * 0x100000001b3u;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93u;
+	return h ^ (h >> 32);
+}
+
 static void add_address(struct buf *b, struct span address)
 {
 	char text[ADDRESS_PART + 1];
@@ -44,7 +56,7 @@ static void add_address(struct buf *b, struct span address)
 	}
 	buf_add(b, text, ADDRESS_CUT);
 	buf_adds(b, "%~");
-	buf_addu(b, span_hash(address, 0));
+	buf_addu(b, stored_hash(address));
 }
 
 static bool finish(struct key *k, const struct buf *b)
