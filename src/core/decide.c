@@ -226,14 +226,21 @@ void decision_fault(const struct policy *p, struct decision *d, enum reason faul
 	d->durable = d->prompt = false;
 }
 
+bool correspondents_of(struct correspondents *out, struct span sender, struct span recipient)
+{
+	out->recipient = buf_on(out->texts[0], sizeof out->texts[0]);
+	out->sender = buf_on(out->texts[1], sizeof out->texts[1]);
+	mailaddr_recipient(&out->recipient, recipient);
+	mailaddr_sender(&out->sender, sender, buf_span(&out->recipient));
+	return !out->recipient.over && !out->sender.over;
+}
+
 bool decision_triplet(struct key *out, const struct request *r, struct span identity)
 {
-	char recipient[REQUEST_ADDRESS_MAX + 1], sender[REQUEST_ADDRESS_MAX + 1];
-	struct buf to = buf_on(recipient, sizeof recipient), from = buf_on(sender, sizeof sender);
+	struct correspondents c;
 
-	mailaddr_recipient(&to, r->recipient);
-	mailaddr_sender(&from, r->sender, buf_span(&to));
-	return !to.over && !from.over && key_triplet(out, identity, buf_span(&from), buf_span(&to));
+	return correspondents_of(&c, r->sender, r->recipient) &&
+	       key_triplet(out, identity, buf_span(&c.sender), buf_span(&c.recipient));
 }
 
 struct span decision_key(const struct decision *d, enum key_slot slot)

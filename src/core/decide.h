@@ -121,6 +121,14 @@ unsigned decide(const struct policy *p, const struct request *r, const struct fa
  * about that; fault is REASON_STORE_FAILURE, _TIMEOUT or REASON_OVERLOAD. */
 void decision_fault(const struct policy *p, struct decision *d, enum reason fault);
 
+/* Who writes to whom, normalised (mailaddr.h). */
+struct correspondents {
+	struct buf sender, recipient;
+	char texts[2][REQUEST_ADDRESS_MAX + 1];
+};
+/* False when one of them does not fit. */
+bool correspondents_of(struct correspondents *out, struct span sender, struct span recipient);
+
 /* The key of the record that the request's sender and recipient, normalised, share
  * with the identity. False when they do not fit into one. */
 bool decision_triplet(struct key *out, const struct request *r, struct span identity);

@@ -71,6 +71,8 @@ bool standing_never_retries(struct judging *j);
 enum step outgoing_authenticated(struct judging *j);
 /* The request is mail of ours, for the reason given. */
 enum step outgoing_pass(struct judging *j, enum reason reason);
+/* The keys of what the recipient wrote to the sender. */
+void outgoing_reverse(struct judging *j, const struct correspondents *c);
 enum step outgoing_expected(struct judging *j);
 
 /* core/triplet.c: greylisting proper. */

@@ -2,21 +2,19 @@
 #include "core/judging.h"
 #include "core/mailaddr.h"
 
-/* The key under which a correspondent's mail to one of us is remembered. They are
- * written from one side and read from the other, so both normalise alike. */
-static void set_pair(struct judging *j, struct span correspondent, struct span ours)
+/* Keys under which mail of c's sender to one of us is expected. They are written from
+ * one side and read from the other, so both normalise alike. */
+void outgoing_reverse(struct judging *j, const struct correspondents *c)
 {
-	char to[REQUEST_ADDRESS_MAX + 1], from[REQUEST_ADDRESS_MAX + 1];
-	struct buf we = buf_on(to, sizeof to), they = buf_on(from, sizeof from);
+	struct span they = buf_span(&c->sender), we = buf_span(&c->recipient);
 	struct key k;
 
-	mailaddr_recipient(&we, ours);
-	mailaddr_sender(&they, correspondent, buf_span(&we));
 	/* Without a domain it is nobody's address, and could be the word for anybody. */
-	bool good = !we.over && !they.over && we.n && address_domain(buf_span(&they)).n;
-	if (good && j->policy->outbound.keep_s && key_written(&k, buf_span(&they), buf_span(&we)))
+	if (we.n == 0 || address_domain(they).n == 0)
+		return;
+	if (j->policy->outbound.keep_s && key_written(&k, they, we))
 		judging_key(j, KEY_SLOT_PAIR, &k);
-	if (good && j->policy->outbound.expect_s && key_written(&k, span_of(KEY_ANYBODY), buf_span(&we)))
+	if (j->policy->outbound.expect_s && key_written(&k, span_of(KEY_ANYBODY), we))
 		judging_key(j, KEY_SLOT_ANYBODY, &k);
 }
 
@@ -30,9 +28,11 @@ static void write_until(struct judging *j, enum key_slot slot, int64_t keep_s)
 enum step outgoing_pass(struct judging *j, enum reason reason)
 {
 	const struct request *r = j->request;
+	struct correspondents c;
 
-	if (decision_key(j->decision, KEY_SLOT_PAIR).n == 0 && r->stage == STAGE_RCPT && r->sender.n && r->recipient.n)
-		set_pair(j, r->recipient, r->sender);
+	if (decision_key(j->decision, KEY_SLOT_PAIR).n == 0 && r->stage == STAGE_RCPT && r->sender.n && r->recipient.n &&
+	    correspondents_of(&c, r->recipient, r->sender))
+		outgoing_reverse(j, &c);
 	/* The answer may come within seconds; our own mail must not wait for the store. */
 	j->decision->prompt = true;
 	write_until(j, KEY_SLOT_PAIR, j->policy->outbound.keep_s);
@@ -54,10 +54,6 @@ static bool is_live(const struct judging *j, enum key_slot slot)
 
 enum step outgoing_expected(struct judging *j)
 {
-	const struct request *r = j->request;
-
-	if (decision_key(j->decision, KEY_SLOT_PAIR).n == 0 && decision_key(j->decision, KEY_SLOT_ANYBODY).n == 0 && r->sender.n)
-		set_pair(j, r->sender, r->recipient);
 	enum step s = judging_needs(j, FACT_AROUND);
 	if (s == STEP_ON)
 		s = judging_stored(j, fact_stored(KEY_SLOT_PAIR) | fact_stored(KEY_SLOT_ANYBODY) |

@@ -5,17 +5,21 @@
 enum step triplet_correspondents(struct judging *j)
 {
 	struct decision *d = j->decision;
+	struct correspondents c;
 	struct identity network;
 	struct key k;
 
 	if (decision_key(d, KEY_SLOT_TRIPLET).n)
 		return STEP_ON;
-	if (!decision_triplet(&k, j->request, identity_span(&d->identity)) || !judging_key(j, KEY_SLOT_TRIPLET, &k))
+	if (!correspondents_of(&c, j->request->sender, j->request->recipient) ||
+	    !key_triplet(&k, identity_span(&d->identity), buf_span(&c.sender), buf_span(&c.recipient)) ||
+	    !judging_key(j, KEY_SLOT_TRIPLET, &k))
 		return judging_verdict(j, j->policy->on_malformed, REASON_MALFORMED);
+	outgoing_reverse(j, &c);
 	if (!identity_is_organisation(&d->identity))
 		return STEP_ON;
 	identity_network(j->policy, j->request, &network);
-	if (decision_triplet(&k, j->request, identity_span(&network)))
+	if (key_triplet(&k, identity_span(&network), buf_span(&c.sender), buf_span(&c.recipient)))
 		judging_key(j, KEY_SLOT_NETWORK, &k);
 	return STEP_ON;
 }
