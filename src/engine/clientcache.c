@@ -1,13 +1,17 @@
 #include "engine/clientcache.h"
 
+#include <sys/mman.h>
+
 #include "core/hostname.h"
 
 #define ENTRIES 32768
-#define NAME_ROOM 127
+#define LINE 64
+#define NAME_ROOM 90
 
+/* Short names stand in the entry's first line of memory. */
 struct entry {
-	struct netaddr client;
 	uint64_t hash;			/* of name and address; 0: empty */
+	struct netaddr client;
 	uint16_t org_at, org_n;
 	bool dynamic;
 	uint8_t length;
@@ -20,12 +24,17 @@ struct clientcache {
 
 struct clientcache *clientcache_new(void)
 {
-	return calloc(1, sizeof(struct clientcache));
+	_Static_assert(sizeof(struct entry) == 2 * LINE, "an entry is whole lines of memory");
+	/* Memory of zeros that begins with a line, and is taken as it is used. */
+	void *new = mmap(NULL, sizeof(struct clientcache), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return new == MAP_FAILED ? NULL : new;
 }
 
 void clientcache_free(struct clientcache **c)
 {
-	free(*c);
+	if (*c)
+		munmap(*c, sizeof **c);
 	*c = NULL;
 }
 

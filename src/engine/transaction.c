@@ -3,16 +3,20 @@
 #define SETS 2048
 #define WAYS 4
 
-struct entry {
+struct head {
+	uint64_t hash;			/* 0: empty */
 	int64_t at;
+};
+
+struct entry {
 	struct fact_transaction verdict;
 	size_t recipient_length;
 	char recipient[TRANSACTION_RECIPIENT_MAX];
 };
 
-/* Hashes stand apart, so that a look at a set touches one line of memory. */
+/* Heads stand apart, so that a look at a set touches one line of memory. */
 struct transactions {
-	uint64_t hashes[SETS][WAYS];	/* 0: empty */
+	struct head heads[SETS][WAYS];
 	struct entry sets[SETS][WAYS];
 };
 
@@ -41,28 +45,30 @@ static uint64_t hash_of(const struct request *r)
 
 static const struct entry *find(const struct transactions *t, uint64_t hash, int64_t now)
 {
-	const uint64_t *hashes = t->hashes[hash % SETS];
-	const struct entry *set = t->sets[hash % SETS];
+	const struct head *heads = t->heads[hash % SETS];
 
 	for (unsigned i = 0; hash && i < WAYS; i++)
-		if (hashes[i] == hash && now - set[i].at < TRANSACTION_KEEP_S)
-			return &set[i];
+		if (heads[i].hash == hash && now - heads[i].at < TRANSACTION_KEEP_S)
+			return &t->sets[hash % SETS][i];
 	return NULL;
 }
 
+/* Its time is now. */
 static struct entry *find_or_make(struct transactions *t, uint64_t hash, int64_t now)
 {
-	uint64_t *hashes = t->hashes[hash % SETS];
+	struct head *heads = t->heads[hash % SETS];
 	struct entry *set = t->sets[hash % SETS];
 	unsigned oldest = 0;
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		if (hashes[i] == hash && now - set[i].at < TRANSACTION_KEEP_S)
+		if (heads[i].hash == hash && now - heads[i].at < TRANSACTION_KEEP_S) {
+			heads[i].at = now;
 			return &set[i];
-		if (hashes[i] == 0 || (hashes[oldest] && set[i].at < set[oldest].at))
+		}
+		if (heads[i].hash == 0 || (heads[oldest].hash && heads[i].at < heads[oldest].at))
 			oldest = i;
 	}
-	hashes[oldest] = hash;
+	heads[oldest] = (struct head){ hash, now };
 	set[oldest].verdict.found = false;
 	set[oldest].recipient_length = 0;
 	return &set[oldest];
@@ -88,9 +94,7 @@ void transactions_put(struct transactions *t, const struct request *r, int64_t n
 
 	if (hash == 0)
 		return;
-	struct entry *e = find_or_make(t, hash, now);
-	e->verdict = *verdict;
-	e->at = now;
+	find_or_make(t, hash, now)->verdict = *verdict;
 }
 
 void transactions_put_recipient(struct transactions *t, const struct request *r, int64_t now)
@@ -100,7 +104,6 @@ void transactions_put_recipient(struct transactions *t, const struct request *r,
 	if (hash == 0 || r->recipient.n > TRANSACTION_RECIPIENT_MAX)
 		return;
 	struct entry *e = find_or_make(t, hash, now);
-	e->at = now;
 	if (e->recipient_length)
 		return;
 	e->recipient_length = r->recipient.n;
