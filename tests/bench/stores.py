@@ -1,9 +1,9 @@
 """./dev bench --stores: what each store costs beside the embedded one, in one run.
 
 Known traffic and new triplets, by turns on all stores, the middle one of three rounds.
-What a verdict costs the server is counted there: commands or statements, and processor
-time. Of a cluster the busiest primary's share matters: it is what more primaries take
-off it. On a machine with few cores that says more than the total rate does.
+What a verdict costs the server is counted there: commands or statements, bytes to and fro,
+and processor time. Of a cluster the busiest primary's share matters: it is what more primaries
+take off it. On a machine with few cores that says more than the total rate does.
 """
 import subprocess
 import sys
@@ -22,7 +22,7 @@ class Embedded:
         self.name, self.store, self.settings = name, name, ""
 
     def spent(self):
-        return 0, 0.0
+        return 0, 0, 0.0
 
 
 class Servers:
@@ -33,15 +33,16 @@ class Servers:
         self.before = None
 
     def spent(self):
-        """Commands, and the processor seconds of the busiest, since the last call."""
+        """Commands, bytes, and the processor seconds of the busiest, since the last call."""
         now = [s.spent() for s in self.servers]
-        before, self.before = self.before or [(0, 0.0)] * len(now), now
-        return (sum(n[0] - b[0] for n, b in zip(now, before)), max(n[1] - b[1] for n, b in zip(now, before)))
+        before, self.before = self.before or [(0, 0, 0.0)] * len(now), now
+        commands, moved, seconds = zip(*([n - b for n, b in zip(new, old)] for new, old in zip(now, before)))
+        return sum(commands), sum(moved), max(seconds)
 
 
 class Database:
     def __init__(self, t):
-        self.name, self.server, self.before = "mariadb", mariadb.alone(t), (0, 0.0)
+        self.name, self.server, self.before = "mariadb", mariadb.alone(t), (0, 0, 0.0)
         self.server.query("CREATE DATABASE greylag")
         self.store, self.settings = f"mariadb unix:{self.server.socket}/greylag", "store user root\n"
         config = t.folder / "init.conf"
@@ -49,10 +50,11 @@ class Database:
         subprocess.run([t.args.greylag, "store", "init", f"config:{config}"], check=True, stdout=subprocess.DEVNULL, timeout=LIMIT)
 
     def spent(self):
-        now = int(self.server.query("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'").split()[-1]), \
+        status = dict(line.split() for line in self.server.query("SHOW GLOBAL STATUS").splitlines() if len(line.split()) == 2)
+        now = int(status["Com_stmt_execute"]), int(status["Bytes_received"]) + int(status["Bytes_sent"]), \
             valkey.processor_seconds(self.server.process.pid)
         before, self.before = self.before, now
-        return now[0] - before[0], now[1] - before[1]
+        return tuple(n - b for n, b in zip(now, before))
 
 
 def stores(t):
@@ -83,8 +85,8 @@ class Row:
         self.store.spent()
         rate = self.b.run(f"{self.store.name}, {kind}", self.daemon.socket, connections, n, *options)
         time.sleep(1.2)  # what nobody waits for is written then
-        commands, seconds = self.store.spent()
-        kept.append((rate, self.b.p99, commands / n, seconds / n * 1e6))
+        commands, moved, seconds = self.store.spent()
+        kept.append((rate, self.b.p99, commands / n, moved / n, seconds / n * 1e6))
 
     def known_round(self, n):
         self.measure(self.known, "known", 32, n, "-k", POOL, "-f", 0, "-o", self.first)
@@ -94,12 +96,12 @@ class Row:
 
 
 def show(rows, kind, base):
-    print(f"\n{kind + ':':22s} {'rate':>9s} {'of rocksdb':>11s} {'p99 ms':>7s} {'commands':>9s} {'server us':>10s}   a verdict, the busiest server's")
+    print(f"\n{kind + ':':22s} {'rate':>9s} {'of rocksdb':>11s} {'p99 ms':>7s} {'commands':>9s} {'bytes':>6s} {'server us':>10s}   a verdict, the busiest server's")
     for row in rows:
         figures = row.known if kind == "known" else row.new
         rate = middle(figures, 0)
         print(f"{row.store.name:22s} {rate:8d}/s {rate / base:11.2f} {middle(figures, 1) / 1000:7.2f} "
-              f"{middle(figures, 2):9.2f} {middle(figures, 3):10.2f}")
+              f"{middle(figures, 2):9.2f} {middle(figures, 3):6.0f} {middle(figures, 4):10.2f}")
 
 
 def run(b, t, n):
@@ -120,6 +122,7 @@ def run(b, t, n):
     show(rows, "new", middle(embedded.new, 0))
     ratio = middle(rows[2].known, 0) / middle(embedded.known, 0)
     print(f"\nknown traffic, valkey on loopback, of the embedded store {ratio:5.2f}   (aim 0.4)")
-    alone = middle(rows[3].new, 3)
-    shares = ", ".join(f"{count} primaries {alone / middle(row.new, 3):.2f}" for count, row in ((2, rows[4]), (3, rows[5])))
+    print(f"a record in valkey's memory, bytes                        {rows[2].store.servers[0].memory_per_record():5.0f}")
+    alone = middle(rows[3].new, 4)
+    shares = ", ".join(f"{count} primaries {alone / middle(row.new, 4):.2f}" for count, row in ((2, rows[4]), (3, rows[5])))
     print(f"new triplets that the busiest primary could take, times one primary's: {shares}")

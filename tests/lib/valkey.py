@@ -41,13 +41,21 @@ class Server:
         return r.stdout.strip()
 
     def spent(self):
-        """Commands that records cost so far, and processor seconds. What scripts call is in their own."""
+        """Commands that records cost so far (what scripts call is in their own), bytes to and fro,
+        and processor seconds."""
         calls = 0
         for line in self.ask("INFO", "commandstats").splitlines():
             name, _, rest = line.partition(":")
             if name in ("cmdstat_mget", "cmdstat_evalsha"):
                 calls += int(rest.split(",")[0].split("=")[1])
-        return calls, processor_seconds(self.process.pid)
+        moved = self.figure("stats", "total_net_input_bytes") + self.figure("stats", "total_net_output_bytes")
+        return calls, moved, processor_seconds(self.process.pid)
+
+    def figure(self, section, name):
+        return next(int(line.split(":")[1]) for line in self.ask("INFO", section).splitlines() if line.startswith(name + ":"))
+
+    def memory_per_record(self):
+        return self.figure("memory", "used_memory") / int(self.ask("DBSIZE"))
 
     def stop(self):
         self.process.kill()
