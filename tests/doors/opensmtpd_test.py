@@ -358,7 +358,7 @@ def daemon_away(t):
 @test
 def daemon_hangs(t):
     d = t.daemon()
-    server = smtpd(t, d.socket, "--deadline 700ms")
+    server = smtpd(t, d.socket, "--deadline 3s")
     check(refused(attempt(server.port, "alice@example.org", ["bob@example.net"])[0]), "while it answers")
     d.send_signal(signal.SIGSTOP)
     started = time.monotonic()
@@ -366,9 +366,9 @@ def daemon_hangs(t):
         waiting.mail("carol@example.org")
         waiting.putcmd("rcpt", "TO:<bob@example.net>")
         equal(other.mail("erin@example.org")[0], 250, "another session")
-        check(time.monotonic() - started < 0.6, "does not wait")
+        check(time.monotonic() - started < 2.5, "does not wait")
         equal(waiting.getreply()[0], 250, "passed at the deadline")
-        check(0.6 < time.monotonic() - started < 4, f"{time.monotonic() - started:.1f} s")
+        check(2.9 < time.monotonic() - started < 10, f"{time.monotonic() - started:.1f} s")
     d.send_signal(signal.SIGCONT)
     check(refused(attempt(server.port, "dave@example.org", ["bob@example.net"])[0]), "it answers again")
 

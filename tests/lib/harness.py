@@ -19,7 +19,7 @@ import tempfile
 import time
 import traceback
 
-LIMIT = 20.0  # seconds that any single wait may take
+LIMIT = 60.0  # seconds that any single wait may take
 
 
 class Failure(AssertionError):

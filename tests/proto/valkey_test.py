@@ -140,17 +140,17 @@ def whom_we_wrote_to(t):
 def hangs_in_between(t):
     """The server stops between reading and writing: the attempt is remembered once it goes on."""
     server = Server(t)
-    d = t.daemon(CONFIG, store=f"valkey unix:{server.socket}")
+    d = t.daemon(CONFIG.replace("300ms", "2s"), store=f"valkey unix:{server.socket}")
     with Asker(d.socket) as a:
         check("Greylisted new" in a.ask(client_address="10.1.0.1"), "it works")
         server.process.send_signal(signal.SIGSTOP)
         started = time.monotonic()
         equal(a.ask(client_address="10.0.0.1"), "DUNNO", "after the deadline")
         first = time.monotonic() - started
-        check(0.2 < first < 2, f"once: {first}")
+        check(1.9 < first < 8, f"once: {first}")
         started = time.monotonic()
         equal(a.ask(client_address="10.2.0.1"), "DUNNO")
-        check(time.monotonic() - started < 0.2, "and at once from then on")
+        check(time.monotonic() - started < 1.5, "and at once from then on")
         server.process.send_signal(signal.SIGCONT)
         wait_health(t, d, "good")
         check("Greylisted new" in a.ask(client_address="10.3.0.1"), "it works again")
