@@ -10,7 +10,7 @@ static char log_path[] = "/tmp/greylag-dnslists-XXXXXX";
 
 static struct dnslists *begin(struct fixture *f, const struct server *s, unsigned good_ms, unsigned bad_ms)
 {
-	fixture_begin(f, s->port, 0, 100, 0);
+	fixture_begin(f, s->port, 0, PATIENCE_MS, 0);
 	struct dnslists_options o = { .loop = f->loop, .resolver = f->resolver, .clock = &f->clock.clock,
 				      .good_ms = good_ms, .bad_ms = bad_ms, .silent_ms = bad_ms };
 	struct dnslists *l = dnslists_new(&o);

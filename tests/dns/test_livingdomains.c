@@ -46,7 +46,7 @@ static void begin(struct world *w, const char *driver, const char *target)
 	char text[200];
 	struct buf why = BUF_ON(text);
 
-	fixture_begin(&w->f, real.port, 0, 100, 0);
+	fixture_begin(&w->f, real.port, 0, PATIENCE_MS, 0);
 	const struct store_options options = { .driver = driver, .target = target, .loop = w->f.loop,
 					       .clock = &w->f.clock.clock };
 	w->store = store_open(&options, &why);

@@ -111,7 +111,7 @@ static void remembers_failures(void **state)
 	struct fixture f;
 
 	(void)state;
-	fixture_begin(&f, bad.port, 0, 100, 0);
+	fixture_begin(&f, bad.port, 0, PATIENCE_MS, 0);
 	assert_true(asks_again(&f, "a.servfail.bad", 0));
 	for (size_t i = 0; i < sizeof hold / sizeof *hold; i++) {
 		assert_false(asks_again(&f, "a.servfail.bad", hold[i] - 1));
@@ -193,13 +193,13 @@ static void misbehaviour(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		fixture_begin(&f, bad.port, 0, 100, 0);
+		fixture_begin(&f, bad.port, 0, PATIENCE_MS, 0);
 		uint64_t from = fixture_ms();
 		enum dns_status status = ask_now(&f, &a, DNS_A, rows[i].name);
 		uint64_t took = fixture_ms() - from;
 		if (status != rows[i].status)
 			fail_msg("%s: %d", rows[i].name, status);
-		if (took > 1000)
+		if (took > 5000)
 			fail_msg("%s: %u ms", rows[i].name, (unsigned)took);
 		turn_for(&f, 20);
 		assert_int_equal(a.calls, 1);
@@ -232,10 +232,10 @@ static void stalled_tcp(void **state)
 
 	(void)state;
 	server_bad(&stalling, true);
-	fixture_begin(&f, stalling.port, 0, 100, 0);
+	fixture_begin(&f, stalling.port, 0, PATIENCE_MS, 0);
 	uint64_t from = fixture_ms();
 	assert_int_equal(ask_now(&f, &a, DNS_TXT, "a.cut.bad"), DNS_TIMEOUT);
-	assert_true(fixture_ms() - from < 1000);
+	assert_true(fixture_ms() - from < 5000);
 	fixture_end(&f);
 	server_end(&stalling);
 }
@@ -249,7 +249,7 @@ static void unreachable(void **state)
 	struct buf why = BUF_ON(text);
 
 	(void)state;
-	fixture_begin(&f, bad.port, 0, 100, 0);
+	fixture_begin(&f, bad.port, 0, PATIENCE_MS, 0);
 	resolver_free(&f.resolver);
 	f.options.servers = "255.255.255.255";
 	f.resolver = resolver_new(&f.options, &why);
@@ -271,20 +271,20 @@ static void dead_servers(void **state)
 	unsigned nobody = port_reserve();
 
 	(void)state;
-	fixture_begin(&f, nobody, 0, 100, 0);
+	fixture_begin(&f, nobody, 0, PATIENCE_MS, 0);
 	uint64_t from = fixture_ms();
 	assert_int_not_equal(ask_now(&f, &a, DNS_A, "host.test"), DNS_FOUND);
-	assert_true(fixture_ms() - from < 1000);
+	assert_true(fixture_ms() - from < 5000);
 	fixture_end(&f);
-	fixture_begin(&f, nobody, real.port, 100, 0);
+	fixture_begin(&f, nobody, real.port, PATIENCE_MS, 0);
 	assert_int_equal(ask_now(&f, &a, DNS_A, "host.test"), DNS_FOUND);
 	fixture_end(&f);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		/* The real server refuses these too. */
-		fixture_begin(&f, bad.port, real.port, 100, 0);
+		fixture_begin(&f, bad.port, real.port, PATIENCE_MS, 0);
 		assert_int_equal(ask_now(&f, &a, DNS_TXT, names[i]), DNS_FAILED);
 		fixture_end(&f);
-		fixture_begin(&f, real.port, bad.port, 100, 0);
+		fixture_begin(&f, real.port, bad.port, PATIENCE_MS, 0);
 		assert_int_equal(ask_now(&f, &a, DNS_A, "second.good.bad"), DNS_FOUND);
 		fixture_end(&f);
 	}
@@ -296,7 +296,7 @@ static void restart(void **state)
 	struct ask a = { 0 };
 
 	(void)state;
-	fixture_begin(&f, real.port, 0, 200, 0);
+	fixture_begin(&f, real.port, 0, PATIENCE_MS, 0);
 	assert_int_equal(ask_now(&f, &a, DNS_TXT, "long.test"), DNS_FOUND);
 	server_stop(&real);
 	fixture_later(&f, 301);
@@ -421,7 +421,7 @@ static void odd_names(void **state)
 	struct ask a = { 0 };
 
 	(void)state;
-	fixture_begin(&f, bad.port, 0, 300, 0);
+	fixture_begin(&f, bad.port, 0, PATIENCE_MS, 0);
 	for (size_t i = 0; i < sizeof impossible / sizeof *impossible; i++) {
 		ask(&f, &a, DNS_A, impossible[i]);
 		assert_int_equal(a.calls, 1);
