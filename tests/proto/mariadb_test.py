@@ -67,7 +67,7 @@ def serves_and_survives(t):
         started = time.monotonic()
         for _ in range(200):
             equal(a.ask(), "DUNNO")
-        check(time.monotonic() - started < 20, "without waiting for each")
+        check(time.monotonic() - started < 3, "without waiting for each")
         check("cannot be reached" in t.greylag(d, "status"), "status says so")
         server.start()
         wait_for(lambda: a.ask(client_address="10.1.1.1") != "DUNNO", "the server to be used again")
@@ -75,7 +75,7 @@ def serves_and_survives(t):
         server.send_signal(signal.SIGSTOP)
         started = time.monotonic()
         equal(a.ask(), "DUNNO", "paused: mail flows")
-        check(1.9 < time.monotonic() - started < 8, "after the deadline")
+        check(1.9 < time.monotonic() - started < 3.2, "after the deadline")
         started = time.monotonic()
         equal(a.ask(), "DUNNO")
         check(time.monotonic() - started < 1.5, "and then without one")

@@ -147,7 +147,7 @@ def hangs_in_between(t):
         started = time.monotonic()
         equal(a.ask(client_address="10.0.0.1"), "DUNNO", "after the deadline")
         first = time.monotonic() - started
-        check(1.9 < first < 8, f"once: {first}")
+        check(1.9 < first < 3.7, f"once: {first}")
         started = time.monotonic()
         equal(a.ask(client_address="10.2.0.1"), "DUNNO")
         check(time.monotonic() - started < 1.5, "and at once from then on")

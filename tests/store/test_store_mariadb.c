@@ -225,7 +225,7 @@ static void test_server_restarts(void **state)
 			assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
 			assert_int_equal(harness_get_one(&h, "a key"), STORE_FAILED);
 		}
-		assert_true(harness_now_ms() - before < 5000);
+		assert_true(harness_now_ms() - before < 200);
 		harness_wait_text(&h, "cannot be reached");
 		harness_mariadb_start();
 		harness_wait_healthy(&h);
@@ -273,11 +273,10 @@ static void test_server_hangs(void **state)
 	harness_mariadb_signal(SIGSTOP);
 	uint64_t before = harness_now_ms();
 	assert_int_equal(harness_get_one(&h, "a key"), STORE_FAILED);
-	assert_in_range(harness_now_ms() - before, DEADLINE_MS - 10, DEADLINE_MS + 3000);
+	assert_in_range(harness_now_ms() - before, DEADLINE_MS - 10, DEADLINE_MS + 300);
 	before = harness_now_ms();
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
-	assert_true(harness_now_ms() - before < 10 * DEADLINE_MS);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
+	assert_true(harness_now_ms() - before < 100);
 	harness_assert_trouble(&h, "no answer in time");
 	harness_turn_for(&h, 1500);
 	harness_mariadb_signal(SIGCONT);
@@ -380,7 +379,7 @@ static void test_slow_replies(void **state)
 	for (unsigned i = 0; i < 600; i++)
 		harness_flood_add(&h, &f, span_of("a key"), &delta, false);
 	harness_flood_end(&h, &f);
-	assert_true(harness_now_ms() - before < DEADLINE_MS + 3000);
+	assert_true(harness_now_ms() - before < DEADLINE_MS + 300);
 	p.mood->delay_ms = 0;
 	harness_wait_healthy(&h);
 	assert_int_equal(harness_merge_one(&h, "a key"), STORE_DONE);

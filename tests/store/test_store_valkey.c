@@ -288,7 +288,7 @@ static void test_server_restarts(void **state)
 			assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
 			assert_int_equal(harness_get_one(&h, "a key"), STORE_FAILED);
 		}
-		assert_true(harness_now_ms() - before < 5000);
+		assert_true(harness_now_ms() - before < 200);
 		harness_wait_text(&h, "cannot be reached");
 		harness_server_start(&h.server, h.base, NULL);
 		harness_wait_healthy(&h);
@@ -328,11 +328,11 @@ static void test_server_hangs(void **state)
 	harness_server_signal(&h.server, SIGSTOP);
 	uint64_t before = harness_now_ms();
 	assert_int_equal(harness_get_one(&h, "a key"), STORE_FAILED);
-	assert_in_range(harness_now_ms() - before, DEADLINE_MS - 10, DEADLINE_MS + 3000);
+	uint64_t took = harness_now_ms() - before;
+	assert_in_range(took, DEADLINE_MS - 10, DEADLINE_MS + 700);
 	before = harness_now_ms();
-	for (unsigned i = 0; i < 20; i++)
-		assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
-	assert_true(harness_now_ms() - before < 10 * DEADLINE_MS);
+	assert_int_equal(harness_merge_one(&h, "a key"), STORE_FAILED);
+	assert_true(harness_now_ms() - before < 100);
 	harness_assert_trouble(&h, "no answer in time");
 	harness_turn_for(&h, 1500);
 	harness_server_signal(&h.server, SIGCONT);
@@ -352,7 +352,7 @@ static void test_hangs_idle(void **state)
 	harness_wait_trouble(&h);
 	uint64_t before = harness_now_ms();
 	harness_close(&h);
-	assert_true(harness_now_ms() - before < 5000);
+	assert_true(harness_now_ms() - before < 1000);
 	harness_end(&h);
 }
 
