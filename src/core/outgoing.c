@@ -1,6 +1,5 @@
 /* Mail of our own people, and what comes back for it. */
 #include "core/judging.h"
-#include "core/mailaddr.h"
 
 /* Keys under which mail of c's sender to one of us is expected. They are written from
  * one side and read from the other, so both normalise alike. */

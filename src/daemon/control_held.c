@@ -72,7 +72,7 @@ static bool take_row(struct recordscan *s, struct span key, const struct record 
 	struct job *j = (struct job *)s;
 
 	/* What was scanned for is the start of other addresses' keys too. */
-	if (!span_eq(key, key_span(&j->key)) || !record_held(r, clock_wall(control_server(j->base.conn)->clock)))
+	if (!span_eq(key, key_span(&j->key)) || !record_held(r, j->base.now))
 		return false;
 	j->found = true;
 	j->record = *r;

@@ -60,15 +60,13 @@ static json_t *part(struct span escaped)
 
 static void send_row(struct job *j, const struct key_parts *p, const struct record *r)
 {
-	int64_t now = clock_wall(control_server(j->base.conn)->clock);
-
 	json_t *row = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
-		"kind", kind_of(p), "state", state_of(p, r, now),
+		"kind", kind_of(p), "state", state_of(p, r, j->base.now),
 		"identity", part(p->identity), "first_seen", control_time(r->first_seen),
 		"last_seen", control_time(r->last_seen), "passed_at", control_time(r->passed_at),
 		"expires", control_time(r->expires), "blocked", (json_int_t)r->blocked,
 		"passed", (json_int_t)r->passed);
-	if (record_held(r, now))
+	if (record_held(r, j->base.now))
 		json_object_set_new(row, "held_until", control_time(r->held_until));
 	if (p->kind != KEY_KIND_ALLOWED) {
 		json_object_set_new(row, "sender", part(p->sender));
