@@ -166,8 +166,8 @@ struct logfile {
 	int place;			/* among the arguments */
 };
 
-/* True when the file has a time. What is no plain file can be read only once, and is not looked at. */
-static bool first_time(struct greylog *log, const char *path, int64_t *at)
+/* Of a file without one *at stays. What is no plain file can be read only once, and is not looked at. */
+static void first_time(struct greylog *log, const char *path, int64_t *at)
 {
 	char problem[300];
 	struct buf why = BUF_ON(problem);
@@ -176,12 +176,11 @@ static bool first_time(struct greylog *log, const char *path, int64_t *at)
 	bool found = false;
 
 	if (strcmp(path, "-") == 0 || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
-		return false;
+		return;
 	struct textfile *f = textfile_open(path, &why);
 	for (unsigned n = 0; f && !found && n < LOOK_LINES && textfile_line(f, &line, &why) > 0; n++)
 		found = greylog_time(log, line, at);
 	textfile_close(&f);
-	return found;
 }
 
 static int oldest_first(const void *a, const void *b)

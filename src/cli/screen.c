@@ -6,8 +6,9 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 #define COLUMNS 80
 #define LINES 24
@@ -124,10 +125,7 @@ void screen_line(const char *format, ...)
 
 static int64_t now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)(clock_mono(&clock_system) / CLOCK_NS_PER_MS);
 }
 
 /* Other keys than q change nothing: one that is held down must not ask the daemon each time. */

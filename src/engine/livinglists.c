@@ -23,7 +23,7 @@ static void begin_soon(struct livinglists *l)
 {
 	uint64_t now = clock_mono(&clock_system);
 
-	loop_timer_set(&l->step, now < l->scan_not_before_ns ? (unsigned)((l->scan_not_before_ns - now) / 1000000) + 1 : 0);
+	loop_timer_set(&l->step, now < l->scan_not_before_ns ? (unsigned)((l->scan_not_before_ns - now) / CLOCK_NS_PER_MS) + 1 : 0);
 }
 
 static void give_up(struct livinglists *l)
