@@ -131,6 +131,8 @@ static void print(const json_t *row, void *arg)
 		output_line("lists", "%s entries", count(&a, output_number(lists, "entries")));
 	if (json_is_false(json_object_get(row, "clock_trusted")))
 		output_line("clock", "was set: nothing is removed as expired for a day");
+	if (output_number(row, "clock_behind_s"))
+		output_line("clock", "is %s behind that of whoever wrote to the store", duration(&a, output_number(row, "clock_behind_s")));
 	print_dns(json_object_get(row, "dns"));
 	if (output_text(row, "amnesty_until")[0])
 		output_line("amnesty", "nothing is delayed until %s", output_text(row, "amnesty_until"));

@@ -105,10 +105,10 @@ void control_status(struct control_conn *c, const json_t *arguments)
 	const struct server *s = control_server(c);
 	const struct config *config = engine_config(s->engine);
 	const struct metrics *m = engine_metrics(s->engine);
-	int64_t up = clock_wall(s->clock) - s->started_at;
+	int64_t now = clock_wall(s->clock), up = now - s->started_at;
 
 	(void)arguments;
-	control_send(c, json_pack("{s:s, s:i, s:b, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o}",
+	control_send(c, json_pack("{s:s, s:i, s:b, s:I, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:o, s:o, s:o, s:o}",
 		"version", GREYLAG_VERSION, "pid", (int)getpid(), "read_only", control_read_only(c), "uptime_s", (json_int_t)(up > 0 ? up : 0),
 		"started", control_time(s->started_at), "config", config->path,
 		"mode", config->policy.observe ? "observe" : "enforce", "requests", count(m->requests),
@@ -116,7 +116,7 @@ void control_status(struct control_conn *c, const json_t *arguments)
 		"delayed", count(m->delayed), "delayed_s", count(m->delayed_s_total), "delays", delays(m),
 		"delayed_mean_s", count(m->delayed ? m->delayed_s_total / m->delayed : 0),
 		"server", counters(s), "store", store_status_of(s, &config->settings),
-		"clock_trusted", s->distrust_until_s == 0,
+		"clock_trusted", s->distrust_until_s == 0, "clock_behind_s", (json_int_t)metrics_behind_s(m, now),
 		"amnesty_until", control_time(engine_amnesty_until(s->engine)), "dns", dns(s),
 		"journal", journal(s, &config->settings),
 		"lists", json_pack("{s:o, s:b}", "entries", count(livinglists_count(s->living)),

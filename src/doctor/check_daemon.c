@@ -9,6 +9,7 @@
 
 #define CONFIG "/etc/greylag/greylag.conf"
 #define DAY 86400
+#define APART_S 5	/* clocks that NTP keeps are nearer */
 
 static const struct place nowhere = { "", 0 };
 
@@ -136,6 +137,10 @@ void doctor_clock(struct doctor *d)
 	if (number_of(server, "clock_jumps"))
 		doctor_found(d, DOCTOR_WARN, nowhere, NULL, NULL, "the clock was set %lld times since greylagd started",
 			     (long long)number_of(server, "clock_jumps"));
+	if (number_of(d->status, "clock_behind_s") > APART_S)
+		doctor_found(d, DOCTOR_WARN, nowhere, "a shell", "timedatectl set-ntp true\n",
+			     "the clock is behind: within the last hour the store told of mail seen %lld seconds ahead of it, by another exchanger or before the clock was set back",
+			     (long long)number_of(d->status, "clock_behind_s"));
 	if (adjtimex(&t) == TIME_ERROR)
 		doctor_found(d, DOCTOR_WARN, nowhere, "a shell", "timedatectl set-ntp true\n",
 			     "nothing keeps the clock right (no NTP): exchangers that share a store must agree on the time");

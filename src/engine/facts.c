@@ -325,6 +325,8 @@ static void take_records(struct inquiry *q, enum store_status status)
 	}
 	for (unsigned i = 0; i < q->get.count; i++) {
 		recall(q, i);
+		if (q->get.found[i])
+			metrics_meet(&q->engine->metrics, q->get.records[i].last_seen, q->now);
 		q->facts.records[q->slots[i]] = (struct fact_record){ q->get.found[i], q->get.records[i] };
 		q->facts.have |= fact_stored(q->slots[i]);
 	}

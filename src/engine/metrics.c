@@ -17,6 +17,23 @@ void metrics_count(struct metrics *m, const struct decision *d, uint64_t took_ns
 	}
 }
 
+#define HOUR 3600
+
+void metrics_meet(struct metrics *m, int64_t last_seen, int64_t now)
+{
+	int64_t behind = last_seen - now;
+
+	if (behind <= 0 || behind < metrics_behind_s(m, now))
+		return;
+	m->behind_s = behind;
+	m->behind_at = now;
+}
+
+int64_t metrics_behind_s(const struct metrics *m, int64_t now)
+{
+	return now >= m->behind_at && now < m->behind_at + HOUR ? m->behind_s : 0;
+}
+
 uint64_t metrics_latency_us(const struct metrics *m, double share)
 {
 	double wanted = share * (double)m->requests;

@@ -141,6 +141,8 @@ static void add_info(struct buf *out, const json_t *status)
 		single(out, "greylag_start_time_seconds", "When greylagd was started, seconds since 1970.", timegm(&tm));
 	single(out, "greylag_clock_trusted", "0 for a day after the clock was set.",
 	       json_is_true(json_object_get(status, "clock_trusted")));
+	single(out, "greylag_clock_behind_seconds", "How far records of the last hour were ahead of the clock: those of another exchanger.",
+	       number_of(status, "clock_behind_s"));
 	single(out, "greylag_amnesty", "1 while nothing is delayed because the store is young.",
 	       text_of(status, "amnesty_until")[0] != '\0');
 }

@@ -144,6 +144,19 @@ def retry_elsewhere(clocks, here, there, apart, number):
         equal(ask_once(d.socket, **client), "DUNNO", "known from now on at both")
 
 
+def the_clock_that_is_behind(t, daemons):
+    """The exchangers whose clocks are behind see it by the records, and doctor tells."""
+    found = [status(t, d)["clock_behind_s"] for d in daemons]
+    for behind, wanted in zip(found, (APART, APART // 2)):
+        check(wanted - SLACK <= behind <= wanted, f"behind the others: {found}")
+    equal(found[-1], 0, "the one that is ahead of all")
+    for d in daemons:
+        rows = [json.loads(line) for line in t.greylag(d, "--json", "doctor", status=None).splitlines()]
+        told = [r for r in rows if r["check"] == "clock" and "the clock is behind" in r["text"]]
+        equal([r["finding"] for r in told], [] if d is daemons[-1] else ["warn"], f"doctor: {rows}")
+        equal("\nclock " in t.greylag(d, "status"), d is not daemons[-1], "status")
+
+
 def clocks_apart(t, place):
     store, settings = place(t)
     config = f'identity network\ngreylist delay {DELAY}s\nreply text "Greylisted %s"\npenalty spare 0'
@@ -154,6 +167,7 @@ def clocks_apart(t, place):
         check(0 < waits(ask_once(d.socket)) <= DELAY, "nobody waits longer than the delay")
     now = int(time.time())
     wait_sums(t, slow, (3, 0, 0), "attempts")
+    the_clock_that_is_behind(t, daemons)
     row = next(r for r in records(t, fast) if r["kind"] == "triplet")
     check(now - SLACK <= seconds_of(row["first_seen"]) <= now, f"the earliest: {row}")
     check(now + APART - SLACK <= seconds_of(row["last_seen"]) <= now + APART, f"the latest: {row}")
