@@ -69,7 +69,8 @@ typedef void doctor_check(struct doctor *d);
 doctor_check doctor_configuration, doctor_daemon, doctor_store, doctor_clock, doctor_dns, doctor_verdicts;	/* check_daemon.c */
 doctor_check doctor_lists;		/* check_lists.c */
 doctor_check doctor_postfix;		/* check_postfix.c */
-doctor_check doctor_sendmail, doctor_exim, doctor_opensmtpd, doctor_qmail;	/* check_others.c */
+doctor_check doctor_exim;		/* check_exim.c */
+doctor_check doctor_sendmail, doctor_opensmtpd, doctor_qmail;	/* check_others.c */
 doctor_check doctor_exchangers;		/* check_exchangers.c */
 
 #endif

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+from exim import DebianExim, PACKAGES as EXIM
 from harness import LIMIT, Asker, Skip, Tests, check, equal, free_port, listens_at, wait_for
 from mta import send, unpack
 from nsd import Nsd
@@ -416,18 +417,132 @@ def sendmail(t):
     place.finds(("sendmail", "bad", "there is no socket"))
 
 
+EXIM_ACL = """
+acl_rcpt:
+  accept hosts = :
+  deny  !verify = sender
+        message = a \\
+  # within it
+        long line
+  require domains = +local_domains : \\
+                    +relay_to_domains
+  .ifdef NEVER
+  accept
+  .else
+  .include /usr/share/greylag/exim/greylag.acl
+  .endif
+  accept
+acl_data:
+  .include STATEMENTS
+  accept
+"""
+
+
+class EximPlace(Place):
+    """Without Postfix; an Exim that asks where greylagd listens, and what stands in its ACLs."""
+
+    def __init__(self, t):
+        self.port = free_port()
+        super().__init__(t, config=f"listen policy tcp 127.0.0.1:{self.port}")
+        shutil.rmtree(self.root / "etc/postfix")
+        (self.root / "etc/exim4").mkdir()
+
+    def exim(self, acl, main="acl_smtp_rcpt = acl_rcpt\nacl_smtp_data = acl_data\n"):
+        (self.root / "etc/exim4/exim4.conf").write_text(
+            f"GREYLAG_SOCKET = 127.0.0.1:{self.port}\nSTATEMENTS = /usr/share/greylag/exim/greylag.acl\n"
+            f".include /usr/share/greylag/exim/30_greylag-macros\n{main}\nbegin acl\n{acl}\nbegin routers\n")
+
+    def line_of(self, text):
+        lines = (self.root / "etc/exim4/exim4.conf").read_text().splitlines()
+        return next(i for i, line in enumerate(lines, 1) if line.startswith(text))
+
+
 @test
 def exim(t):
-    place = Place(t, listen="listen policy tcp 127.0.0.1:10023\n")
-    shutil.rmtree(place.root / "etc/postfix")
-    (place.root / "etc/exim4").mkdir()
+    place = EximPlace(t)
     conf = place.root / "etc/exim4/exim4.conf"
     conf.write_text("acl_smtp_rcpt = acl_rcpt\nbegin acl\nacl_rcpt:\n  # .include greylag.acl\n  accept\n")
     row, = place.finds(("exim", "bad", "no ACL"))
-    conf.write_text(f"{row['lines'][0]}\nacl_smtp_rcpt = acl_rcpt\nbegin acl\nacl_rcpt:\n  {row['lines'][2]}\n  accept\n")
+    conf.write_text(f"GREYLAG_SOCKET = 127.0.0.1:{place.port}\n{row['lines'][0]}\nacl_smtp_rcpt = acl_rcpt\n"
+                    f"acl_smtp_predata = acl_rcpt\nbegin acl\nacl_rcpt:\n  require domains = example.net\n  {row['lines'][2]}\n  accept\n")
     place.finds()
-    place.greylag_conf("")
-    place.finds(("exim", "warn", "127.0.0.1:10023"))
+    place.exim(EXIM_ACL)
+    place.finds()
+    conf.write_text(conf.read_text().replace(f"{place.port}", "1"))
+    row, = place.finds(("exim", "warn", "no such listener"))
+    equal(row["lines"], ["listen policy tcp 127.0.0.1:1"])
+    place.exim(EXIM_ACL)
+    place.daemon.stop()
+    check(any("nobody listens at" in r["text"] for r in place.run()), "the daemon is gone")
+
+
+@test
+def exim_places(t):
+    """Where in which ACL the statements stand."""
+    place = EximPlace(t)
+    included = "  .include /usr/share/greylag/exim/greylag.acl\n"
+    for before in ("  require verify = recipient\n", "  deny domains = !+local_domains\n    local_parts = ^[./|]\n",
+                   "  accept authenticated = *\n", "  .ifdef NEVER\n  require domains = a\n  .endif\n"):
+        place.exim(f"acl_rcpt:\n{before}{included}  accept\nacl_data:\n{included}  accept\n")
+        row, = place.finds(("exim", "bad", "strangers who try to relay"))
+        equal(row["line"], place.line_of("  .include"), f"{row}")
+    for before in ("  deny domains = !+local_domains\n", "  require acl = relay_ok\n", "  drop domains = ! +local_domains\n    message = no\n"):
+        place.exim(f"acl_rcpt:\n{before}{included}  accept\nacl_data:\n{included}  accept\n")
+        place.finds()
+    relay = "  require domains = +local_domains\n"
+    for before, text in (("  accept domains = +local_domains\n    endpass\n    verify = recipient\n", "for the domains"),
+                         ("  accept\n    message = fine\n    set acl_m_x = 1\n", "nobody gets to it"), ("  deny\n", "nobody gets to it")):
+        place.exim(f"acl_rcpt:\n{relay}{before}{included}  accept\nacl_data:\n{included}  accept\n")
+        row, = place.finds(("exim", "bad", text))
+        check(f"line {place.line_of(before.splitlines()[0])}, " in row["text"], f"{row}")
+    # By way of another ACL, and in one that is not for RCPT.
+    called = f"acl_rcpt:\n{relay}  deny acl = acl_ask\n  accept\nacl_ask:\n  deny acl = acl_rcpt\n{included}  accept\nacl_data:\n{included}"
+    place.exim(called)
+    place.finds()
+    place.exim(called.replace("deny acl = acl_ask", "deny acl = acl_other"))
+    place.finds(("exim", "bad", "acl_smtp_rcpt, acl_rcpt, does not"))
+    place.exim(f"acl_rcpt:\n{relay}{included}  accept\n", main="acl_smtp_rcpt = acl_rcpt")
+    place.finds(("exim", "warn", "not asked at DATA"))
+    (place.root / "etc/exim4/local_rcpt").write_text(included)
+    place.exim(f"acl_rcpt:\n{relay}  .include_if_exists /etc/exim4/local_rcpt\n  accept\nacl_data:\n{included}")
+    place.finds()
+    # Those who have greylistd's statements ask its way.
+    place.exim(f"acl_rcpt:\n{relay}  defer !hosts = :\n    condition = ${{readsocket{{/run/greylistd/socket}}{{x}}{{5s}}{{}}{{false}}}}\n  accept\n")
+    place.finds()
+
+
+@test
+def exim_as_packaged(t):
+    """The example that comes with Exim, and what Debian makes; Exim itself says what it reads there."""
+    place = EximPlace(t)
+    conf, included = place.root / "etc/exim4/exim4.conf", ".include /usr/share/greylag/exim/greylag.acl\n"
+    example = (unpack("exim", EXIM) / "usr/share/doc/exim4-base/examples/example.conf").read_text()
+    main = f"GREYLAG_SOCKET = 127.0.0.1:{place.port}\n.include /usr/share/greylag/exim/30_greylag-macros\n{example}"
+    conf.write_text(main)
+    place.finds(("exim", "bad", "no ACL"))
+    relay = "  require message = relay not permitted\n"
+    check(example.count(relay) == 1 and "\nacl_check_data:\n" in example, "the example is as we know it")
+    main = main.replace("\nacl_check_data:\n", f"\nacl_check_data:\n  {included}")
+    conf.write_text(main.replace(relay, included + relay))
+    place.finds(("exim", "bad", "strangers who try to relay"))
+    conf.write_text(main.replace("  require verify = recipient\n", f"  require verify = recipient\n  {included}"))
+    place.finds()
+    shutil.rmtree(place.root / "etc/exim4")
+
+    shipped = pathlib.Path(__file__).resolve().parents[2] / "data/exim/greylag.acl"
+    settings = f"GREYLAG_SOCKET = 127.0.0.1:{place.port}\nGREYLAG_STATEMENTS = {shipped}\n"
+    e = DebianExim(t.folder / "exim", True, settings=settings)
+    t.at_end(e.stop)
+    shutil.copy(pathlib.Path(t.args.greylagd).parents[2] / "data/30_greylag-macros", e.etc / "exim4/conf.d/main")
+    e.update()
+    made, here = e.var / "lib/exim4/config.autogenerated", place.root / "var/lib/exim4/config.autogenerated"
+    here.parent.mkdir(parents=True)
+    shutil.copy(made, here)
+    place.finds()
+    equal(e.run("-bP", "acl_smtp_rcpt").stdout, "acl_smtp_rcpt = acl_check_rcpt\n")
+    text = here.read_text()
+    here.write_text(text.replace("CHECK_RCPT_LOCAL_ACL_FILE = GREYLAG_STATEMENTS", ""))
+    place.finds(("exim", "bad", "acl_smtp_rcpt, acl_check_rcpt, does not"))
 
 
 @test
@@ -444,6 +559,15 @@ def opensmtpd(t):
     row, = place.finds(("opensmtpd", "bad", "does not go through"))
     equal(row["line"], len(good.splitlines()) + 1)
     conf.write_text(good + "listen on eth0 port 587 tls-require auth\nlisten on socket\n")
+    place.finds()
+    conf.write_text(good + 'filter other phase helo match !rdns disconnect "550 no"\nlisten on eth0 filter "other"\n')
+    row, = place.finds(("opensmtpd", "bad", "does not go through"))
+    equal(row["line"], len(good.splitlines()) + 2)
+    both = 'filter "both" chain { other, "greylag" }\n'
+    for listener in ("listen on eth0 filter both", 'listen on eth0 filter { "other", "greylag" }', 'listen on eth0 port 25 filter "greylag"'):
+        conf.write_text(good + both + listener + "\n")
+        place.finds()
+    conf.write_text(good + 'proc p "/usr/libexec/greylag/greylag-opensmtpd"\nfilter by proc p\nlisten on eth0 filter by\n')
     place.finds()
 
 

@@ -1,0 +1,411 @@
+#include "doctor/eximconf.h"
+
+#define LINE_MAX_BYTES ((size_t)64 * 1024)
+#define NESTED_MAX 30		/* .ifdef in .ifdef */
+#define REPLACED_MAX 10		/* macros that stand for macros */
+
+static const struct {
+	const char *word;
+	enum exim_verb verb;
+} verbs[] = {
+	{ "accept", VERB_ACCEPT }, { "defer", VERB_DEFER }, { "deny", VERB_DENY }, { "discard", VERB_DISCARD },
+	{ "drop", VERB_DROP }, { "require", VERB_REQUIRE }, { "warn", VERB_WARN },
+};
+
+/* What is no condition. */
+static const char *const modifiers[] = { "add_header", "continue", "control", "delay", "endpass", "log_message", "log_reject_target",
+	"logwrite", "message", "queue", "remove_header", "set", "udpsend" };
+
+static bool contains(struct span s, const char *word)
+{
+	return s.n && memmem(s.p, s.n, word, strlen(word)) != NULL;
+}
+
+static bool name_byte(char c)
+{
+	return ascii_alpha(c) || ascii_digit(c) || c == '_';
+}
+
+static struct span take_name(struct span *rest)
+{
+	size_t n = 0;
+
+	while (n < rest->n && name_byte(rest->p[n]))
+		n++;
+	struct span name = span_head(*rest, n);
+	*rest = span_trim(span_from(*rest, n));
+	return name;
+}
+
+/* --- Macros ---------------------------------------------------------------------------------- */
+
+static const struct exim_macro *find_macro(const struct eximconf *c, struct span name)
+{
+	for (unsigned i = 0; i < c->macro_count; i++)
+		if (span_eq(span_of(c->macros[i].name), name))
+			return &c->macros[i];
+	return NULL;
+}
+
+static bool add_macro(struct eximconf *c, struct span name, struct span value)
+{
+	char *copy = strndup(value.n ? value.p : "", value.n);
+	struct exim_macro *old = NULL;
+
+	for (unsigned i = 0; i < c->macro_count; i++)
+		if (span_eq(span_of(c->macros[i].name), name))
+			old = &c->macros[i];
+	if (old && copy) {
+		free(old->value);
+		old->value = copy;
+		return true;
+	}
+	char *own = copy && c->macro_count < EXIM_MACROS_MAX ? strndup(name.p, name.n) : NULL;
+	if (own)
+		c->macros[c->macro_count++] = (struct exim_macro){ own, copy };
+	else
+		free(copy);
+	return own != NULL;
+}
+
+/* Macros are looked for as whole words; Exim finds them inside words too, which nobody writes. */
+static bool replace_once(const struct eximconf *c, struct span text, struct buf *out)
+{
+	bool replaced = false;
+
+	buf_clear(out);
+	for (size_t i = 0; i < text.n && !out->over;) {
+		size_t n = 0;
+		while (i + n < text.n && name_byte(text.p[i + n]))
+			n++;
+		const struct exim_macro *m = n ? find_macro(c, span_make(text.p + i, n)) : NULL;
+		if (m)
+			buf_adds(out, m->value);
+		else
+			buf_add(out, text.p + i, n ? n : 1);
+		replaced = replaced || m;
+		i += n ? n : 1;
+	}
+	return replaced;
+}
+
+static void replace(const struct eximconf *c, struct span text, struct buf *out)
+{
+	char storage[2000];
+	struct buf from = BUF_ON(storage);
+
+	buf_addspan(&from, text);
+	for (unsigned i = 0; i < REPLACED_MAX && replace_once(c, buf_span(&from), out); i++) {
+		buf_clear(&from);
+		buf_addspan(&from, buf_span(out));
+	}
+}
+
+const char *eximconf_macro(const struct eximconf *c, const char *name, const char *fallback, struct buf *out)
+{
+	const struct exim_macro *m = find_macro(c, span_of(name));
+
+	if (!m)
+		return fallback;
+	replace(c, span_of(m->value), out);
+	return buf_str(out);
+}
+
+/* NAME = value, NAME == value */
+static bool is_macro(struct span line, struct span *name, struct span *value)
+{
+	if (line.n == 0 || line.p[0] < 'A' || line.p[0] > 'Z')
+		return false;
+	*value = line;
+	*name = take_name(value);
+	if (value->n == 0 || value->p[0] != '=')
+		return false;
+	*value = span_from(*value, span_starts(*value, span_of("==")) ? 2 : 1);
+	*value = span_trim(*value);
+	return true;
+}
+
+/* --- ACLs ------------------------------------------------------------------------------------ */
+
+static int find_acl(const struct eximconf *c, struct span name)
+{
+	for (unsigned i = 0; i < c->acl_count; i++)
+		if (span_eq(span_of(c->acls[i]), name))
+			return (int)i;
+	return -1;
+}
+
+static int intern_acl(struct eximconf *c, struct span name)
+{
+	int at = find_acl(c, name);
+
+	if (at >= 0 || c->acl_count == EXIM_ACLS_MAX)
+		return at;
+	c->acls[c->acl_count] = strndup(name.p, name.n);
+	return c->acls[c->acl_count] ? (int)c->acl_count++ : -1;
+}
+
+static struct exim_statement *add_statement(struct eximconf *c, enum exim_verb verb, unsigned file, unsigned line)
+{
+	c->in_statement = false;
+	if (c->current < 0 || c->statement_count == EXIM_STATEMENTS_MAX)
+		return NULL;
+	struct exim_statement *s = &c->statements[c->statement_count++];
+	*s = (struct exim_statement){ .verb = verb, .acl = (unsigned)c->current, .file = file, .line = line };
+	c->in_statement = verb != VERB_NONE;
+	return s;
+}
+
+/* [!] name [= value] */
+static void add_condition(struct eximconf *c, struct exim_statement *s, struct span text)
+{
+	char storage[200];
+	struct buf b = BUF_ON(storage);
+	struct span rest = span_trim(span_from(text, text.n && text.p[0] == '!')), name = take_name(&rest);
+
+	if (name.n == 0)
+		return;
+	for (size_t i = 0; i < sizeof modifiers / sizeof *modifiers; i++)
+		if (span_eq(name, span_of(modifiers[i])))
+			return;
+	s->conditional = true;
+	if (span_eq(name, span_of("domains")))
+		s->domains = true;
+	else if (!span_eq(name, span_of("verify")))
+		s->others = true;
+	if (!span_eq(name, span_of("acl")) || rest.n == 0 || rest.p[0] != '=')
+		return;
+	replace(c, span_trim(span_from(rest, 1)), &b);
+	rest = buf_span(&b);
+	int acl = intern_acl(c, take_name(&rest));
+	s->calls |= acl < 0 ? 0 : (uint64_t)1 << acl;
+}
+
+static void read_acl(struct eximconf *c, struct span line, unsigned file, unsigned at)
+{
+	struct span rest = line, word = take_name(&rest);
+
+	if (word.n && rest.n == 1 && rest.p[0] == ':') {
+		c->current = intern_acl(c, word);
+		c->in_statement = false;
+		return;
+	}
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (span_eq(word, span_of(verbs[i].word)) && (rest.n == 0 || rest.p[0] != '=')) {
+			add_statement(c, verbs[i].verb, file, at);
+			line = rest;
+			break;
+		}
+	if (!c->in_statement)
+		return;
+	struct exim_statement *s = &c->statements[c->statement_count - 1];
+	s->greylag = s->greylag || contains(line, "GREYLAG_REQUEST");
+	s->greylistd = s->greylistd || contains(line, "greylistd/socket") || contains(line, "greylag/greylistd");
+	add_condition(c, s, line);
+}
+
+/* --- Lines ------------------------------------------------------------------------------------ */
+
+static void read_file(struct eximconf *c, const char *path);
+
+static void include(struct eximconf *c, struct span path, unsigned file, unsigned at)
+{
+	char storage[1000];
+	struct buf b = BUF_ON(storage);
+
+	replace(c, path, &b);
+	path = span_trim(span_unwrap(buf_span(&b), '"', '"'));
+	if (contains(path, "greylag-macros"))
+		c->has_macros = true;
+	if (span_ends(path, span_of("greylag.acl"))) {
+		struct exim_statement *s = add_statement(c, VERB_NONE, file, at);
+		if (s)
+			s->greylag = true;
+		return;
+	}
+	char *name = strndup(path.p, path.n);
+	if (name && c->depth < EXIM_DEPTH_MAX)
+		read_file(c, name);
+	free(name);
+}
+
+/* .ifdef and its kin. A level's state: whether its lines count, and whether one of its parts did. */
+struct nesting {
+	unsigned depth;
+	struct { bool on, was; } levels[NESTED_MAX + 1];
+};
+
+static bool names_a_macro(const struct eximconf *c, struct span text)
+{
+	while (text.n) {
+		struct span name = take_name(&text);
+		if (name.n && find_macro(c, name))
+			return true;
+		if (name.n == 0)
+			text = span_from(text, 1);
+	}
+	return false;
+}
+
+static void nest(const struct eximconf *c, struct nesting *n, struct span word, struct span text)
+{
+	bool negated = span_ends(word, span_of("ndef")), holds = names_a_macro(c, text) != negated;
+
+	if (span_eq(word, span_of("ifdef")) || span_eq(word, span_of("ifndef"))) {
+		bool above = n->levels[n->depth].on;
+		if (n->depth < NESTED_MAX)
+			n->depth++;
+		n->levels[n->depth].on = above && holds;
+		n->levels[n->depth].was = !above || holds;
+	} else if (n->depth && (span_eq(word, span_of("elifdef")) || span_eq(word, span_of("elifndef")))) {
+		n->levels[n->depth].on = !n->levels[n->depth].was && holds;
+		n->levels[n->depth].was |= holds;
+	} else if (n->depth && span_eq(word, span_of("else"))) {
+		n->levels[n->depth].on = !n->levels[n->depth].was;
+		n->levels[n->depth].was = true;
+	} else if (n->depth && span_eq(word, span_of("endif"))) {
+		n->depth--;
+	}
+}
+
+static void read_option(struct eximconf *c, struct span line)
+{
+	char storage[200];
+	struct buf b = BUF_ON(storage);
+	struct span rest = line, name = take_name(&rest);
+	int *to = span_eq(name, span_of("acl_smtp_rcpt")) ? &c->rcpt : span_eq(name, span_of("acl_smtp_data")) ? &c->data[0] :
+		span_eq(name, span_of("acl_smtp_predata")) ? &c->data[1] : NULL;
+
+	if (!to || rest.n == 0 || rest.p[0] != '=')
+		return;
+	replace(c, span_trim(span_from(rest, 1)), &b);
+	rest = buf_span(&b);
+	name = take_name(&rest);
+	*to = rest.n == 0 && name.n ? intern_acl(c, name) : -1;
+}
+
+static void read_line(struct eximconf *c, struct nesting *n, struct span line, unsigned file, unsigned at)
+{
+	struct span rest, name, value;
+
+	if (line.p[0] == '.') {
+		rest = span_from(line, 1);
+		struct span word = take_name(&rest);
+		if (!span_starts(word, span_of("include")))
+			nest(c, n, word, rest);
+		else if (n->levels[n->depth].on)
+			include(c, rest, file, at);
+		return;
+	}
+	if (!n->levels[n->depth].on)
+		return;
+	rest = line;
+	if (is_macro(line, &name, &value)) {
+		add_macro(c, name, value);
+		c->has_macros = c->has_macros || span_eq(name, span_of("GREYLAG_REQUEST"));
+	} else if (span_eq(take_name(&rest), span_of("begin"))) {
+		c->section = span_eq(rest, span_of("acl")) ? SECTION_ACL : SECTION_OTHER;
+	} else if (c->section == SECTION_MAIN) {
+		read_option(c, line);
+	} else if (c->section == SECTION_ACL) {
+		read_acl(c, line, file, at);
+	}
+}
+
+/* The next line that says something, those joined to it that follow a backslash. False at the end. */
+static bool next_line(struct span *rest, unsigned *number, unsigned *at, struct buf *out)
+{
+	struct span line;
+	bool open = true;
+
+	buf_clear(out);
+	while (open && span_cut(rest, '\n', &line)) {
+		++*number;
+		line = span_trim(line);
+		if (line.n == 0 && out->n)
+			break;
+		if (line.n == 0 || line.p[0] == '#')
+			continue;
+		if (out->n == 0)
+			*at = *number;
+		open = line.p[line.n - 1] == '\\';
+		buf_addspan(out, span_head(line, line.n - open));
+	}
+	return out->n > 0;
+}
+
+static void read_file(struct eximconf *c, const char *path)
+{
+	struct buf text, line = buf_heap(LINE_MAX_BYTES);
+	struct nesting n = { .levels = { { true, true } } };
+	unsigned number = 0, at = 0, file = c->file_count;
+
+	if (file < EXIM_FILES_MAX && c->read(c->arg, path, &text)) {
+		c->files[file] = strdup(path);
+		c->file_count += c->files[file] != NULL;
+		c->depth++;
+		struct span rest = buf_span(&text);
+		while (c->file_count > file && next_line(&rest, &number, &at, &line))
+			read_line(c, &n, buf_span(&line), file, at);
+		c->depth--;
+		buf_free(&text);
+	}
+	buf_free(&line);
+}
+
+/* --- The whole --------------------------------------------------------------------------------- */
+
+struct eximconf *eximconf_new(const char *path, eximconf_reader *read, void *arg)
+{
+	struct eximconf *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->read = read;
+	c->arg = arg;
+	c->rcpt = c->data[0] = c->data[1] = c->current = -1;
+	read_file(c, path);
+	if (c->file_count == 0)
+		eximconf_free(&c);
+	return c;
+}
+
+void eximconf_free(struct eximconf **c)
+{
+	if (!*c)
+		return;
+	for (unsigned i = 0; i < (*c)->macro_count; i++) {
+		free((*c)->macros[i].name);
+		free((*c)->macros[i].value);
+	}
+	for (unsigned i = 0; i < (*c)->acl_count; i++)
+		free((*c)->acls[i]);
+	for (unsigned i = 0; i < (*c)->file_count; i++)
+		free((*c)->files[i]);
+	free(*c);
+	*c = NULL;
+}
+
+/* seen: ACLs on the way here, which may name each other. */
+static const struct exim_statement *asks(const struct eximconf *c, unsigned acl, uint64_t *seen)
+{
+	*seen |= (uint64_t)1 << acl;
+	for (unsigned i = 0; i < c->statement_count; i++) {
+		const struct exim_statement *s = &c->statements[i];
+		if (s->acl != acl)
+			continue;
+		if (s->greylag || s->greylistd)
+			return s;
+		for (unsigned called = 0; called < c->acl_count; called++)
+			if ((s->calls >> called & 1) && !(*seen >> called & 1) && asks(c, called, seen))
+				return s;
+	}
+	return NULL;
+}
+
+const struct exim_statement *eximconf_asks(const struct eximconf *c, int acl)
+{
+	uint64_t seen = 0;
+
+	return acl < 0 ? NULL : asks(c, (unsigned)acl, &seen);
+}
