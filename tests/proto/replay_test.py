@@ -23,9 +23,9 @@ def rows(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines() if line]
 
 
-def recorded(c, daemon):
-    """The journal once all is written."""
-    wait_for(lambda: json.loads(c.greylag(daemon, "--json", "status"))["journal"]["waiting"] == 0, "the journal to be written")
+def recorded(c, daemon, but=0):
+    """The journal once all is written, or all but so many requests."""
+    wait_for(lambda: json.loads(c.greylag(daemon, "--json", "status"))["journal"]["waiting"] <= but, "the journal to be written")
     return daemon.folder / "journal"
 
 
@@ -206,6 +206,8 @@ def rotation_and_hangup(c):
     with Asker(d.socket) as a:
         for i in range(4500):
             a.ask(client_address=f"10.2.{i % 250}.{i // 250}", sender=f"{long}{i}@example.org")
+            if i % 500 == 499:      # no more than memory holds, should the disk be slow
+                recorded(c, d, but=100)
     journal = recorded(c, d)
     files = sorted(p.name for p in d.folder.glob("journal*"))
     equal(files, ["journal", "journal.1", "journal.2"], "files")
