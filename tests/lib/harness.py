@@ -37,22 +37,25 @@ def equal(got, wanted, text=""):
 
 
 def wait_for(condition, text, limit=LIMIT):
-    """Polls condition() until it is true."""
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
+    """Polls condition() until it is true; looks once more when the time is over, which may have been a stall of ours."""
+    end, over = time.monotonic() + limit, False
+    while True:
         value = condition()
         if value:
             return value
+        if over:
+            raise Failure(f"waited {limit} s in vain for {text}")
         time.sleep(0.02)
-    raise Failure(f"waited {limit} s in vain for {text}")
+        over = time.monotonic() >= end
 
 
 def listens_at(where):
     """Whether somebody listens at this UNIX socket (its file is there a moment before) or TCP port."""
     if isinstance(where, int):
-        lines = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/net/{name}")]
+        tables = [table for table in map(pathlib.Path, ("/proc/net/tcp", "/proc/net/tcp6")) if table.exists()]  # no IPv6: one
+        lines = [line.split() for table in tables for line in table.read_text().splitlines()]
         return any(line[3] == "0A" and line[1].endswith(f":{where:04X}") for line in lines)
-    with open("/proc/net/unix") as sockets:
+    with open("/proc/net/unix", errors="replace") as sockets:  # others' names may be of any bytes
         return any(line[3] == "00010000" and line[-1] == str(where) for line in map(str.split, sockets))
 
 

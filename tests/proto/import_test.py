@@ -11,7 +11,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
@@ -27,7 +26,7 @@ HOUR, DAY = 3600, 86400
 def run(t, d, *words, status=0, stdin=None, env=None):
     """Output and errors of greylag."""
     socket = ["--socket", str(d.control)] if d else []
-    r = subprocess.run([t.args.greylag, *socket, *map(str, words)], capture_output=True, timeout=60,
+    r = subprocess.run([t.args.greylag, *socket, *map(str, words)], capture_output=True, timeout=3 * LIMIT,
                        input=stdin, env={**os.environ, **(env or {})})
     out, err = r.stdout.decode(errors="replace"), r.stderr.decode(errors="replace")
     equal(r.returncode, status, f"greylag {words}: {out}{err}")
@@ -91,11 +90,13 @@ def postgrey(t):
     tell(40, "203.0.113.77", "bounce-4711-x@waits.example")
     tell(1000, "2001:db8:1:2::3", "v6@waits.example")
     tell(5 * DAY, "203.0.113.9", "never@again.example")
-    d = t.daemon("greylist delay 60s\n")
+    d = t.daemon("greylist delay 10m\n", store="rocksdb")
+    (t.folder / "tmp").mkdir()
+    env = {"TMPDIR": str(t.folder / "tmp")}     # of our own: others import, too
     # It runs, and its log has not been written into its databases.
-    sums = imported(t, d, "postgrey", p.database)
+    sums = imported(t, d, "postgrey", p.database, env=env)
     equal((sums["passed"], sums["waiting"], sums["trusted"], sums["over"], sums["left_out"]), (6, 4, 2, 1, 0), str(sums))
-    again(t, d, "postgrey", p.database)
+    again(t, d, "postgrey", p.database, env=env)
     check(tell(0, "192.0.2.99", "still@alive.example"), "postgrey was not disturbed")
     passes(d, "192.0.2.7", "new@nobody.example", "carol@example.net")
     passes(d, "198.51.100.99", "known@sender.example")          # the network is known
@@ -104,22 +105,25 @@ def postgrey(t):
     deferred(d, "198.51.101.98", "known@sender.example")
     passes(d, "203.0.113.5", "fresh@waits.example")             # waited long enough
     passes(d, "2001:db8:1:2::9", "v6@waits.example")
-    deferred(d, "203.0.113.77", "bounce-4712-x@waits.example")  # 40 s of 60
+    deferred(d, "203.0.113.77", "bounce-4712-x@waits.example")  # 40 s of 10 minutes
     key = "t 203.0.113.0/24 bounce-#-x@waits.example bob@example.net"
     check(now - 45 < record(t, d, key)["first_seen"] <= now - 40, "it keeps its time")
     equal(record(t, d, "a 192.0.2.7")["passed"] >= 5, True)
     p.stop()
+    # What is written some seconds later is in the store by then.
+    d.stop()
+    d.start()
     # As root the tools run as the folder's owner.
     if os.geteuid() == 0:
         t.folder.chmod(0o755)
         os.chown(p.database, 65534, 65534)
-        again(t, d, "postgrey", p.database, "--dry-run")
+        again(t, d, "postgrey", p.database, "--dry-run", env=env)
     os.mkfifo(p.database / "fifo.db")
-    _, err = run(t, d, "import", "postgrey", p.database, status=1)
+    _, err = run(t, d, "import", "postgrey", p.database, status=1, env=env)
     check("no plain file" in err, err)
     (p.database / "fifo.db").unlink()
-    check(not list(pathlib.Path(tempfile.gettempdir()).glob("greylag-import-*")), "no copy is left behind")
-    sums = imported(t, d, "postgrey", p.database, "--dry-run")
+    sums = imported(t, d, "postgrey", p.database, "--dry-run", env=env)
+    check(not list((t.folder / "tmp").iterdir()), "no copy is left behind")
     equal((sums["passed"], sums["waiting"], sums["added"]), (6, 5, 0), "after it has stopped")
 
 
@@ -135,7 +139,8 @@ def postgrey_interrupted(t):
         tool.chmod(0o755)
     env = {**os.environ, "TMPDIR": str(t.folder / "tmp"), "PATH": f"{t.folder}/bin:{os.environ['PATH']}"}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        p = subprocess.Popen([t.args.greylag, "import", "postgrey", str(t.folder / "env"), "--print"], env=env)
+        p = subprocess.Popen([t.args.greylag, "import", "postgrey", str(t.folder / "env"), "--print"], env=env,
+                             preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # what runs behind nohup or & ignores it
         wait_for(lambda: list((t.folder / "tmp").glob("*/postgrey.db")), "the copy")
         time.sleep(0.3)
         p.send_signal(number)
@@ -210,7 +215,7 @@ def sqlgrey(t):
     asks("203.0.113.5", "fresh@waits.example")
     age(500)
     asks("203.0.113.6", "early@waits.example")
-    d = t.daemon("greylist delay 60s\n")
+    d = t.daemon("greylist delay 5m\n")
     sums = imported(t, d, "sqlgrey", s.database)
     check(sums["waiting"] == 2 and sums["trusted"] >= 1 and sums["entries"] >= 1 and sums["left_out"] == 0, sums)
     again(t, d, "sqlgrey", s.database)
@@ -223,7 +228,7 @@ def sqlgrey(t):
     check("198.51.100.0/24" in listed and "sqlgrey: sender.example" in listed, listed)
     # The same as a text of statements.
     dump = subprocess.run(["sqlite3", s.database, ".dump"], capture_output=True, timeout=LIMIT, check=True).stdout
-    e = t.daemon("greylist delay 60s\n")
+    e = t.daemon("greylist delay 5m\n")
     other = imported(t, e, "sqlgrey", "-", stdin=dump)
     equal({k: other[k] for k in ("waiting", "trusted", "entries")}, {k: sums[k] for k in ("waiting", "trusted", "entries")})
     passes(e, "198.51.100.77", "x@new.example")
@@ -331,7 +336,7 @@ UNLOCK TABLES;
 
 
 def relaydelay_dump(zone):
-    """Its DATETIMEs are local to `zone`, its TIMESTAMP is UTC, as mysqldump writes it."""
+    """Its DATETIMEs are local to `zone`, which has no hour twice; its TIMESTAMP is UTC, as mysqldump writes it."""
     now = int(time.time())
     os.environ["TZ"] = zone
     time.tzset()
@@ -361,9 +366,9 @@ def relaydelay_dump(zone):
 
 @test
 def relaydelay(t):
-    now, dump = relaydelay_dump("America/New_York")
+    now, dump = relaydelay_dump("Asia/Kolkata")
     d = t.daemon("greylist delay 60s\n")
-    zone = {"TZ": "America/New_York"}
+    zone = {"TZ": "Asia/Kolkata"}
     sums = imported(t, d, "relaydelay", "-", stdin=dump, env=zone)
     equal((sums["passed"], sums["waiting"], sums["trusted"], sums["entries"], sums["left_out"]), (1, 1, 1, 4, 3), str(sums))
     again(t, d, "relaydelay", "-", stdin=dump, env=zone)
@@ -672,7 +677,7 @@ def many(t):
     started = time.monotonic()
     sums = imported(t, d, "spamdb", "-", stdin="".join(lines).encode())
     equal((sums["added"], sums["failed"]), (23000, 0), str(sums))
-    check(time.monotonic() - started < 40, "fast enough")
+    check(time.monotonic() - started < 100, "fast enough")
 
 
 if __name__ == "__main__":

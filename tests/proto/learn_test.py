@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pty
+import random
 import re
 import resource
 import select
@@ -85,7 +86,7 @@ def mailboxes(t):
     d = t.daemon()
     out, _ = learn(t, "ham", box, maildir, box, daemon=d)
     equal(out, "8 messages, 5 relays, 0 from here, 0 without an address\n")
-    equal(len(learned(d)), 5)
+    wait_for(lambda: len(learned(d)) == 5, "the reports in the log")
     row = json.loads(learn(t, "spam", "--print", "--json", box, daemon=d)[0].splitlines()[0])
     equal(row, {"what": "spam", "client": "192.0.2.1", "name": "mx.s1.example"})
 
@@ -219,7 +220,7 @@ def odd_logs(t):
     d = t.daemon()
     good = postfix_log(1).encode()
     odd = [b"", b"\n\n\n", b"\0" * 100000, b"\xff" * 100000, b"x" * 3000000, good[:-1], good.replace(b"\n", b"\r\n"),
-           b"\0\xff\n" + good, good.replace(b"client=", b"client=\0\xff"), os.urandom(200000)]
+           b"\0\xff\n" + good, good.replace(b"client=", b"client=\0\xff"), random.Random(8).randbytes(200000)]
     for n, text in enumerate(odd):
         path = t.folder / f"odd{n}"
         path.write_bytes(text)
@@ -256,7 +257,7 @@ def a_large_log(t):
         check(time.monotonic() - started < 120, "in two minutes")
     equal(process.stdout.read().decode(),
           "25,000 messages, 25,000 clients known, 25,000 lost standing, 0 lines not understood of 100,000\n")
-    check(slowest < 3, f"a request took {slowest:.1f} s meanwhile")
+    check(slowest < 5, f"a request took {slowest:.1f} s meanwhile")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     check(peak < 400 * 1024, f"{peak} KB")
     passes(d, "10.0.97.167")

@@ -106,7 +106,7 @@ def ends(t):
         check("end" in r.stderr, r.stderr)
     equal(len(listed(t, d)), 2)
     # What has come to its end has gone, and may come back with what is said then.
-    t.greylag(d, "block", "192.0.2.4", "--for", "1s", "--comment", "soon over")
+    t.greylag(d, "block", "192.0.2.4", "--for", "3s", "--comment", "soon over")
     wait_for(lambda: ("block", "client", "192.0.2.4") not in listed(t, d), "the end")
     check("added" in t.greylag(d, "block", "192.0.2.4"), "anew")
     equal(rows(t.greylag(d, "lists", "block", "client", "192.0.2.4", "--json"))[0]["comment"], "")
@@ -217,7 +217,7 @@ def a_hundred_thousand(t):
     took = time.monotonic() - started
     equal((r.returncode, r.stdout), (0, "block: 100000 added\n"), r.stderr[:500])
     print(f"# 100,000 entries in {took:.1f} s, {d.resident_kb() // 1024} MB")
-    check(took < 40, f"took {took} s")
+    check(took < 150, f"took {took} s")
     # Others are answered meanwhile.
     p = subprocess.Popen([t.args.greylag, "--socket", str(d.control), "block", "--file", "-", "--for", "31d"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -233,7 +233,7 @@ def a_hundred_thousand(t):
     equal(p.stdout.read(), "block: 100000 extended\n")
     p.stdout.close()
     print(f"# longest answer meanwhile {worst * 1000:.0f} ms")
-    check(worst < 2, f"an answer took {worst} s")
+    check(worst < 5, f"an answer took {worst} s")
     equal(len(listed(t, d, "block")), 100000)
     equal(len(listed(t, d, "block", "client", "10.7.0.0/16")), 256)
     d.stop()
@@ -337,7 +337,7 @@ def what_becomes_of_mail(t):
     t.greylag(d, "allow", "name", "good.example")
     t.greylag(d, "allow", "sender", "boss@")
     t.greylag(d, "block", "client", "192.0.2.0/24", "203.0.113.1")
-    t.greylag(d, "block", "sender", "bad.example", "--for", "2s")
+    t.greylag(d, "block", "sender", "bad.example", "--for", "1h")
     t.greylag(d, "trap", "recipient", "old@example.net")
     t.greylag(d, "enlist", "slow", "client", "100.65.0.32/27")
     with Asker(d.socket) as a:
@@ -371,7 +371,8 @@ def what_becomes_of_mail(t):
         check("trap" in t.greylag(d, "lists", "held", "client", "100.66.0.0/24"), "for people too")
         t.greylag(d, "unlist", "held", "client", "100.66.0.200")
         t.greylag(d, "lists", "held", status=1)
-        time.sleep(2.1)
+        t.greylag(d, "block", "sender", "bad.example", "--for", "3s", "--shorten")
+        wait_for(lambda: listed(t, d, "block", "sender") == [], "its end")
         equal(ask("198.51.100.1", "x@mail.bad.example")[1], "new", "that entry came to its end")
         t.greylag(d, "unlist", "block", "client", "192.0.2.0/24")
         equal(ask("192.0.2.129")[1], "new", "and that one was removed")
@@ -395,7 +396,7 @@ def a_start_that_fails_with_questions_open(t):
     server = Server(t)
     d = t.daemon(f"country-database {t.folder}/missing", store=f"valkey unix:{server.socket}", start=False)
     d.start(wait=False)
-    equal(d.process.wait(20), 69, d.tail())
+    equal(d.process.wait(LIMIT), 69, d.tail())
     check("cannot start" in d.tail(), d.tail())
 
 

@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import (LIMIT, Asker, Tests, ask_once, check, equal, free_port, listens_at, request_bytes, wait_for)
+from harness import (LIMIT, Asker, Failure, Tests, ask_once, check, equal, free_port, listens_at, request_bytes, wait_for)
 
 test = Tests(__doc__)
 GREYLISTED = "DEFER_IF_PERMIT 4.2.0 Greylisted, "
@@ -34,8 +34,7 @@ def first_attempt_is_deferred(t):
     d = t.daemon()
     reply = ask_once(d.socket)
     check(reply.startswith(GREYLISTED), reply)
-    check("verdict=defer reason=new wait=60 client=192.0.2.1" in d.logged() or
-          wait_for(lambda: "reason=new" in d.logged(), "the verdict line"), d.logged())
+    wait_for(lambda: "verdict=defer reason=new wait=60 client=192.0.2.1" in d.logged(), "the verdict line")
     check(ask_once(d.socket).startswith(GREYLISTED), "early retry")
     wait_for(lambda: "reason=early" in d.logged(), "the verdict line")
 
@@ -52,12 +51,14 @@ def rules_by_listener(t):
 @test
 def retry_passes_with_header_once(t):
     d = t.daemon("greylist delay 1s")
+    began = int(time.time()) - 1  # the clock of whole seconds runs a few milliseconds behind this one
     ask_once(d.socket)
     time.sleep(1.1)
     with Asker(d.socket) as a:
         header = a.ask(instance="i.1")
-        check(re.fullmatch(r"PREPEND X-Greylist: delayed [12] seconds by greylag-\S+ at mx\.test; "
-                           r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", header), header)
+        found = re.fullmatch(r"PREPEND X-Greylist: delayed (\d+) seconds? by greylag-\S+ at mx\.test; "
+                             r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", header)
+        check(found and 1 <= int(found[1]) <= int(time.time()) - began, header)
         equal(a.ask(instance="i.1", recipient="second@example.net"), "DUNNO", "later recipient")
         equal(a.ask(instance="i.2"), "DUNNO", "next message")
 
@@ -214,6 +215,7 @@ def control_and_high_bytes(t):
     d = t.daemon()
     for value in (b"a\0b@x.example", b"a\x07@x.example", b"a\x7f@x.example", b"a\tb@x.example", b"\xff\xfe@x.example", b"j\xc3\xb6rg@ex\xc3\xa4mple.com", b"a b=c\"d@x.example", b"\"a@b\"@x.example"):
         check(ask_once(d.socket, sender=value).startswith(GREYLISTED), repr(value))
+    wait_for(lambda: d.logged().count("verdict=") == 8, "all lines")
     text = d.log.read_bytes()
     check(b"\xff" not in text and b"\x07" not in text, "raw bytes in the log")
 
@@ -227,6 +229,7 @@ def long_values(t):
     wait_for(lambda: "reason=early" in d.logged(), "as one triplet")
     check(ask_once(d.socket, sender=b"\x01" * 2000 + b"@x.example").startswith(GREYLISTED), "the longest in a key")
     check(ask_once(d.socket, helo_name="h" * 2000, sender="b@x.example").startswith(GREYLISTED), "a HELO is no way round")
+    wait_for(lambda: d.logged().count("verdict=") == 5, "all lines")
     check(max(len(line) for line in d.logged().splitlines()) < 1500, "a log line is short")
 
 
@@ -245,15 +248,15 @@ def a_megabyte_without_an_empty_line(t):
 
 @test
 def one_byte_at_a_time(t):
-    d = t.daemon("limit request-time 2s")
+    d, hurried = t.daemon(), t.daemon("limit request-time 2s")
     with Asker(d.socket) as a:
         for byte in request_bytes():
             a.send(bytes([byte]))
         check(a.reply().startswith(GREYLISTED), "slow, but within the time")
-    with Asker(d.socket) as a:
+    with Asker(hurried.socket) as a:
         a.send(b"request=smtp")
         equal(a.reply(), None, "given up")
-    wait_for(lambda: "request not complete" in d.logged(), "a log line")
+    wait_for(lambda: "request not complete" in hurried.logged(), "a log line")
 
 
 @test
@@ -267,7 +270,7 @@ def a_client_that_never_reads(t):
         try:
             while sent < 100_000_000:
                 sent += a.s.send(request_bytes() * 50)
-        except TimeoutError:
+        except OSError:  # in time, or it was closed before we came to see that
             pass
         check(sent < 100_000_000, "it reads for ever")
         check(ask_once(d.socket, sender="other@x.example").startswith(GREYLISTED), "others are served")
@@ -311,7 +314,7 @@ def descriptors_exhausted(t):
     for _ in range(300):
         try:
             connections.append(Asker(d.socket, 2))
-        except OSError:
+        except (OSError, Failure):
             break
     served = 0
     for c in connections[-20:]:
@@ -323,7 +326,7 @@ def descriptors_exhausted(t):
     for c in connections:
         c.s.close()
     check(d.alive(), "it lives")
-    wait_for(lambda: ask_once(d.socket).startswith(GREYLISTED), "service afterwards")
+    wait_for(lambda: (ask_once(d.socket) or "").startswith(GREYLISTED), "service afterwards")
 
 
 @test

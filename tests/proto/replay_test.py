@@ -23,9 +23,9 @@ def rows(path):
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines() if line]
 
 
-def recorded(c, daemon):
-    """The journal once all is written."""
-    wait_for(lambda: json.loads(c.greylag(daemon, "--json", "status"))["journal"]["waiting"] == 0, "the journal to be written")
+def recorded(c, daemon, but=0):
+    """The journal once all is written, or all but so many requests."""
+    wait_for(lambda: json.loads(c.greylag(daemon, "--json", "status"))["journal"]["waiting"] <= but, "the journal to be written")
     return daemon.folder / "journal"
 
 
@@ -87,7 +87,7 @@ GOOD, SPAM = range(0, 30), range(100, 140)
 
 
 def traffic(daemon):
-    m = Mail(daemon)
+    m, began = Mail(daemon), time.monotonic()
     for i in GOOD:
         check(deferred(m.send(i)), "a first attempt")
     for i in SPAM:
@@ -110,11 +110,12 @@ def traffic(daemon):
     m.send(215, instance="two", recipient="another@example.net")
     m.send(216, helo_name=b"\xff\x01\"\\", sender=b"\xc3\xa9\x80 x@sender216.example")
     m.send(217, client_address="nonsense")
-    time.sleep(3.2)
+    time.sleep(5.2)
     for i in GOOD:
         check(not deferred(m.send(i)), "a good retry")
     check(deferred(m.send(211)), "held for the trap")
-    time.sleep(4.5)
+    # Longer than any of them waited: with twice the wait they would be in by then, too.
+    time.sleep(time.monotonic() - began + 1.3)
     for i in GOOD:
         check(not deferred(m.send(i, sender=f"colleague@sender{i}.example")), "a server that proved itself")
     return m.count
@@ -145,9 +146,12 @@ def same_and_double_delay(c):
             first.setdefault(r["sender"], r["time"])
             if r["reason"] == "retried":
                 retry[r["sender"]] = r["time"]
-    double = config_file(d, "double.conf", "greylist delay 2s", "greylist delay 4s")
+    # Seconds are whole, so how long they waited differs by chance: a delay that none of these retries is late enough for.
+    gaps = [retry[sender] - first[sender] for sender in retry]
+    check(max(gaps) + 1 <= 2 * min(gaps), f"the machine stood still: {gaps}")
+    double = config_file(d, "double.conf", "greylist delay 2s", f"greylist delay {max(gaps) + 1}s")
     t, listed = totals(c, "--list", "--config", double, path)
-    equal(changes(t), {**NOTHING, "later": len(GOOD)}, "twice the delay")
+    equal(changes(t), {**NOTHING, "later": len(GOOD)}, "more delay")
     equal({r["sender"] for r in listed}, set(retry), "who is later")
     for r in listed:
         gap = retry[r["sender"]] - first[r["sender"]]
@@ -202,6 +206,8 @@ def rotation_and_hangup(c):
     with Asker(d.socket) as a:
         for i in range(4500):
             a.ask(client_address=f"10.2.{i % 250}.{i // 250}", sender=f"{long}{i}@example.org")
+            if i % 500 == 499:      # no more than memory holds, should the disk be slow
+                recorded(c, d, but=100)
     journal = recorded(c, d)
     files = sorted(p.name for p in d.folder.glob("journal*"))
     equal(files, ["journal", "journal.1", "journal.2"], "files")
@@ -235,6 +241,7 @@ def rotation_and_hangup(c):
     d.send_signal(signal.SIGHUP)
     wait_for(lambda: d.logged().count("configuration reloaded") >= 3, "the reload")
     ask_once(d.socket, sender="off@example.org")
+    wait_for(lambda: "last@example.org" in journal.read_text(), "what was on its way")
     time.sleep(1.3)
     equal(rows(journal)[-1]["sender"], "last@example.org", "no longer recorded")
     # Switched on again, and off just before the end.
@@ -254,6 +261,7 @@ def hanging_disk(c):
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     d = c.daemon(f"journal {c.folder}/journal")
+    c.greylag(d, "version")     # when it answers, all its threads are there
     threads = [int(n) for n in os.listdir(f"/proc/{d.process.pid}/task") if int(n) != d.process.pid]
     for thread in threads:
         if libc.ptrace(16, thread, None, None) != 0:  # PTRACE_ATTACH
@@ -294,8 +302,9 @@ def full_disk(c):
     status = json.loads(c.greylag(d, "--json", "status"))["journal"]
     equal(status["recorded"], len(lines), "recorded")
     equal(status["recorded"] + status["dropped"], 3000, "all are accounted for")
-    check(status["dropped"] > 0 and "not recorded" in d.logged(), f"{status} {d.logged()}")
-    check(slowest < 2, f"a verdict took {slowest:.1f} s")
+    check(status["dropped"] > 0, f"{status}")
+    wait_for(lambda: "not recorded" in d.logged(), "the complaint")
+    check(slowest < 5, f"a verdict took {slowest:.1f} s")
     equal(d.stop(), 0, "exit status")
 
 

@@ -38,7 +38,7 @@ def holds_are_shared(t):
 @test
 def believed_for_a_while(t):
     """With `store cache` a hold by the other exchanger counts here a little later, one's own at once."""
-    server, cached = Server(t), CONFIG + "\nstore cache 3s\npenalty spare 0"
+    server, cached = Server(t), CONFIG + "\nstore cache 8s\npenalty spare 0"
     one, two = (t.daemon(cached, store=f"valkey unix:{server.socket}", penalties=True) for _ in range(2))
     for client in "192.0.2.1", "198.51.100.1":
         ask_once(one.socket, client_address=client)
@@ -49,7 +49,7 @@ def believed_for_a_while(t):
     equal(ask_once(two.socket), f"{DEFERRED} trapped", "who held it knows at once")
     equal(ask_once(one.socket), "DUNNO", "the other does not yet")
     wait_for(lambda: ask_once(one.socket) == f"{DEFERRED} trapped", "the other to know")
-    check(time.monotonic() - started < 5, "when the time was over")
+    check(time.monotonic() - started < 15, "when the time was over, and not after that time again")
     ask_once(one.socket, client_address="198.51.100.1", recipient="honey@example.net")
     equal(ask_once(one.socket, client_address="198.51.100.1"), f"{DEFERRED} trapped", "its own")
 
