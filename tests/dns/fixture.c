@@ -76,7 +76,7 @@ void ask(struct fixture *f, struct ask *a, enum dns_type type, const char *name)
 
 void ask_wait(struct ask *a)
 {
-	uint64_t until = fixture_ms() + 10000;
+	uint64_t until = fixture_ms() + WAIT_MS;
 
 	while (!a->calls && fixture_ms() < until)
 		loop_once(a->fixture->loop, 20);

@@ -39,7 +39,7 @@ static enum dnslists_health health(const struct dnslists *l, unsigned i)
 
 static void wait_health(struct fixture *f, struct dnslists *l, unsigned i, enum dnslists_health wanted)
 {
-	uint64_t until = fixture_ms() + 10000;
+	uint64_t until = fixture_ms() + WAIT_MS;
 
 	while (health(l, i) != wanted && fixture_ms() < until)
 		loop_once(f->loop, 10);
@@ -139,7 +139,7 @@ static void comes_back(void **state)
 	bad.shared->mood = WAY_quota;
 	wait_health(&f, l, 0, DNSLISTS_BAD);
 	unsigned before = bad.shared->questions;
-	uint64_t until = fixture_ms() + 10000;
+	uint64_t until = fixture_ms() + WAIT_MS;
 	while (bad.shared->questions < before + 20 && fixture_ms() < until)
 		loop_once(f.loop, 10);
 	assert_true(bad.shared->questions >= before + 20);

@@ -14,9 +14,13 @@ static void assert_first(const struct ask *a, const char *address)
 static void turn_for(struct fixture *f, unsigned ms)
 {
 	uint64_t until = fixture_ms() + ms;
+	bool over;
 
-	while (fixture_ms() < until)
+	/* The last turn begins when the time is over: a stall may have left timers that are due. */
+	do {
+		over = fixture_ms() >= until;
 		loop_once(f->loop, 10);
+	} while (!over);
 }
 
 static void types(void **state)
@@ -137,7 +141,7 @@ static void shares(void **state)
 	struct fixture f;
 
 	(void)state;
-	fixture_begin(&f, bad.port, 0, 0, 0);
+	fixture_begin(&f, bad.port, 0, ANSWERED_MS, 0);
 	unsigned before = bad.shared->questions;
 	for (size_t i = 0; i < 50; i++)
 		ask(&f, &asks[i], DNS_A, "shared.slow.bad");
@@ -162,11 +166,13 @@ static void late_answer(void **state)
 	struct ask a = { 0 };
 
 	(void)state;
-	fixture_begin(&f, bad.port, 0, 0, 0);
+	fixture_begin(&f, bad.port, 0, ANSWERED_MS, 0);
 	ask(&f, &a, DNS_A, "late.slow.bad");
 	resolver_cancel(f.resolver, &a.query);
 	resolver_cancel(f.resolver, &a.query);
-	turn_for(&f, 500);
+	uint64_t until = fixture_ms() + WAIT_MS;
+	while (fixture_stats(&f).in_flight && fixture_ms() < until)
+		loop_once(f.loop, 10);
 	assert_int_equal(a.calls, 0);
 	ask(&f, &a, DNS_A, "late.slow.bad");
 	assert_int_equal(a.calls, 1);
@@ -193,13 +199,13 @@ static void misbehaviour(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		fixture_begin(&f, bad.port, 0, PATIENCE_MS, 0);
+		fixture_begin(&f, bad.port, 0, rows[i].status == DNS_TIMEOUT ? PATIENCE_MS : ANSWERED_MS, 0);
 		uint64_t from = fixture_ms();
 		enum dns_status status = ask_now(&f, &a, DNS_A, rows[i].name);
 		uint64_t took = fixture_ms() - from;
 		if (status != rows[i].status)
 			fail_msg("%s: %d", rows[i].name, status);
-		if (took > 5000)
+		if (took > IN_TIME_MS)
 			fail_msg("%s: %u ms", rows[i].name, (unsigned)took);
 		turn_for(&f, 20);
 		assert_int_equal(a.calls, 1);
@@ -216,7 +222,7 @@ static void old_server(void **state)
 	struct ask a = { 0 };
 
 	(void)state;
-	fixture_begin(&f, bad.port, 0, 1000, 0);
+	fixture_begin(&f, bad.port, 0, ANSWERED_MS, 0);
 	unsigned before = bad.shared->questions;
 	assert_int_equal(ask_now(&f, &a, DNS_A, "a.formerr.bad"), DNS_FOUND);
 	assert_int_equal(bad.shared->questions - before, 2);
@@ -235,7 +241,7 @@ static void stalled_tcp(void **state)
 	fixture_begin(&f, stalling.port, 0, PATIENCE_MS, 0);
 	uint64_t from = fixture_ms();
 	assert_int_equal(ask_now(&f, &a, DNS_TXT, "a.cut.bad"), DNS_TIMEOUT);
-	assert_true(fixture_ms() - from < 5000);
+	assert_true(fixture_ms() - from < IN_TIME_MS);
 	fixture_end(&f);
 	server_end(&stalling);
 }
@@ -274,7 +280,7 @@ static void dead_servers(void **state)
 	fixture_begin(&f, nobody, 0, PATIENCE_MS, 0);
 	uint64_t from = fixture_ms();
 	assert_int_not_equal(ask_now(&f, &a, DNS_A, "host.test"), DNS_FOUND);
-	assert_true(fixture_ms() - from < 5000);
+	assert_true(fixture_ms() - from < IN_TIME_MS);
 	fixture_end(&f);
 	fixture_begin(&f, nobody, real.port, PATIENCE_MS, 0);
 	assert_int_equal(ask_now(&f, &a, DNS_A, "host.test"), DNS_FOUND);
@@ -310,9 +316,11 @@ static void restart(void **state)
 	fixture_end(&f);
 }
 
+/* The kernel may have no room for so many datagrams at once: what it drops ends as a timeout. */
 static void thousand(void **state)
 {
 	static struct ask asks[1000];
+	unsigned lost = 0;
 	struct fixture f;
 	char name[30];
 
@@ -325,11 +333,24 @@ static void thousand(void **state)
 	assert_int_equal(fixture_stats(&f).in_flight, 1000);
 	for (unsigned i = 0; i < 1000; i++) {
 		ask_wait(&asks[i]);
+		if (asks[i].answer.status == DNS_TIMEOUT) {
+			lost++;
+			continue;
+		}
 		assert_int_equal(asks[i].answer.status, DNS_FOUND);
 		assert_first(&asks[i], "192.0.2.5");
 	}
 	assert_int_equal(fixture_stats(&f).sent, 1000);
+	assert_int_equal(fixture_stats(&f).timeouts, lost);
 	assert_int_equal(fixture_stats(&f).in_flight, 0);
+	assert_true(lost < 1000);
+	fixture_later(&f, 5);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "n%u.many.test", i);
+		assert_int_equal(ask_now(&f, &asks[i], DNS_A, name), DNS_FOUND);
+		assert_first(&asks[i], "192.0.2.5");
+	}
+	assert_int_equal(fixture_stats(&f).sent, 1000 + lost);
 	fixture_end(&f);
 }
 

@@ -23,7 +23,7 @@ static void start(struct fixture *f, struct spfcheck *c, const char *client, con
 
 static void wait_calls(struct fixture *f, const unsigned *calls, unsigned wanted)
 {
-	uint64_t until = fixture_ms() + 10000;
+	uint64_t until = fixture_ms() + WAIT_MS;
 
 	while (*calls < wanted && fixture_ms() < until)
 		loop_once(f->loop, 20);
@@ -124,13 +124,22 @@ static void test_bad_server(void **state)
 	unsigned calls = 0;
 
 	(void)state;
-	fixture_begin(&f, bad.port, 0, PATIENCE_MS, 0);
-	uint64_t before = fixture_ms();
-	for (unsigned i = 0; i < count; i++) {
-		snprintf(sender, sizeof sender, "u@%s", rows[i].domain);
-		start(&f, &c[i], "192.0.2.1", sender, &calls);
+	/* First with much patience, so that a stall of the machine is no waiting; then to the end. */
+	for (unsigned patience_ms = ANSWERED_MS;; patience_ms = PATIENCE_MS) {
+		fixture_begin(&f, bad.port, 0, patience_ms, 0);
+		uint64_t before = fixture_ms();
+		for (unsigned i = 0; i < count; i++) {
+			snprintf(sender, sizeof sender, "u@%s", rows[i].domain);
+			start(&f, &c[i], "192.0.2.1", sender, &calls);
+		}
+		assert_int_equal(calls, 0);
+		assert_true(patience_ms == PATIENCE_MS || fixture_ms() - before < 9 * ANSWERED_MS / 10);
+		if (patience_ms == PATIENCE_MS)
+			break;
+		for (unsigned i = 0; i < count; i++)
+			spfcheck_cancel(&c[i]);
+		fixture_end(&f);
 	}
-	assert_true(fixture_ms() - before < 9 * PATIENCE_MS / 10);
 	wait_calls(&f, &calls, count);
 	for (unsigned i = 0; i < count; i++)
 		if (c[i].spf.result != rows[i].want)

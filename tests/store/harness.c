@@ -73,7 +73,7 @@ void harness_begin(struct harness *h, const char *driver, const char *target)
 		harness_server_start(&h->server, h->base, NULL);
 		snprintf(h->target, sizeof h->target, "unix:%s/socket", h->base);
 	}
-	h->options = (struct store_options){ .later_ms = 1000, .deadline_ms = 20000, .prefix = "test:",
+	h->options = (struct store_options){ .later_ms = 1000, .deadline_ms = HARNESS_WAIT_S * 1000, .prefix = "test:",
 		.driver = driver, .target = h->target, .loop = h->loop, .clock = &h->clock.clock,
 		.write_buffer_bytes = (uint64_t)1 << 20, .block_cache_bytes = (uint64_t)1 << 20,
 	};
@@ -130,9 +130,14 @@ void harness_reopen(struct harness *h)
 
 void harness_turn(struct harness *h)
 {
+	uint64_t before = harness_now_ms(), took;
+
 	/* What the test itself submitted came outside of a turn. */
 	turn_hook(h);
 	loop_once(h->loop, 10);
+	took = harness_now_ms() - before;
+	h->turned_ms += took < 20 ? took : 20;
+	h->turns++;
 }
 
 uint64_t harness_now_ms(void)
@@ -143,9 +148,13 @@ uint64_t harness_now_ms(void)
 void harness_turn_for(struct harness *h, unsigned ms)
 {
 	uint64_t until = harness_now_ms() + ms;
+	bool over;
 
-	while (harness_now_ms() < until)
+	/* The last turn begins when the time is over: a stall may have left timers that are due. */
+	do {
+		over = harness_now_ms() >= until;
 		harness_turn(h);
+	} while (!over);
 }
 
 /* --- Operations that wait -------------------------------------------------- */
@@ -199,6 +208,18 @@ bool harness_get(struct harness *h, const char *key, struct record *out)
 
 	assert_int_equal(harness_try_get(h, span_of(key), &found, out), STORE_DONE);
 	return found;
+}
+
+void harness_wait_counts(struct harness *h, const char *key, uint64_t counts, struct record *out)
+{
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
+	bool found;
+
+	while (!(found = harness_get(h, key, out)) || out->blocked + out->passed < counts) {
+		if (harness_now_ms() > until)
+			fail_msg("%s: %llu", key, found ? (unsigned long long)(out->blocked + out->passed) : 0);
+		harness_turn(h);
+	}
 }
 
 static void merge_done(struct store_merge *op, enum store_status status)
@@ -313,7 +334,7 @@ void harness_assert_trouble(struct harness *h, const char *word)
 
 void harness_wait_healthy(struct harness *h)
 {
-	uint64_t until = harness_now_ms() + 15000;
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
 
 	while (store_health(h->store) && harness_now_ms() < until)
 		harness_turn(h);
@@ -322,7 +343,7 @@ void harness_wait_healthy(struct harness *h)
 
 void harness_wait_text(struct harness *h, const char *word)
 {
-	uint64_t until = harness_now_ms() + 15000;
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
 	const char *health;
 
 	while ((!(health = store_health(h->store)) || !strstr(health, word)) && harness_now_ms() < until)
@@ -332,7 +353,7 @@ void harness_wait_text(struct harness *h, const char *word)
 
 void harness_wait_trouble(struct harness *h)
 {
-	uint64_t until = harness_now_ms() + 15000;
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
 
 	while (!store_health(h->store) && harness_now_ms() < until)
 		harness_turn(h);

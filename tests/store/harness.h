@@ -40,6 +40,8 @@ struct harness {
 	char target[128];
 	struct harness_server server;
 	bool drop;			/* the database of target is this test's */
+	unsigned turns;			/* of the loop */
+	uint64_t turned_ms;		/* time that they took, of each at most 20 ms: a stall of the machine is not in it */
 	char why_text[1000];
 	struct buf why;
 };
@@ -78,12 +80,15 @@ void harness_mariadb_drop(const char *target);
 
 /* One turn of the loop. */
 void harness_turn(struct harness *h);
+/* At least so long; what was due by then has happened. */
 void harness_turn_for(struct harness *h, unsigned ms);
 uint64_t harness_now_ms(void);
 
 /* Each waits until the operation has completed. */
 enum store_status harness_try_get(struct harness *h, struct span key, bool *found, struct record *out);
 bool harness_get(struct harness *h, const char *key, struct record *out);
+/* Reads it until it holds so many attempts and passes together, for deltas that nobody waits for. */
+void harness_wait_counts(struct harness *h, const char *key, uint64_t counts, struct record *out);
 enum store_status harness_try_merge(struct harness *h, struct span key, const struct record *delta, bool fresh);
 void harness_merge(struct harness *h, const char *key, struct record delta);
 void harness_remove(struct harness *h, const char *keys);
@@ -96,7 +101,7 @@ enum store_status harness_get_one(struct harness *h, const char *key);
 void harness_assert_healthy(struct harness *h);
 /* Its health has that word. */
 void harness_assert_trouble(struct harness *h, const char *word);
-/* Each waits for at most 15 s. */
+/* Each waits for at most HARNESS_WAIT_S. */
 void harness_wait_healthy(struct harness *h);
 void harness_wait_trouble(struct harness *h);
 void harness_wait_text(struct harness *h, const char *word);

@@ -60,7 +60,7 @@ static void run(const char *folder, const char *password)
 
 void harness_server_start(struct harness_server *s, const char *folder, const char *password)
 {
-	uint64_t until = harness_now_ms() + 10000;
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
 	int fd;
 
 	signal(SIGPIPE, SIG_IGN);

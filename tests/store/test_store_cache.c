@@ -61,7 +61,7 @@ static void merge_there(struct pair *p, const char *key, struct record delta)
 {
 	enum store_status status = STORE_PENDING;
 	struct store_merge op = { .count = 1, .deltas = { { span_of(key), delta, false } }, .done = merge_done, .arg = &status };
-	uint64_t until = harness_now_ms() + 10000;
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
 
 	assert_int_equal(store_merge(p->other, &op), STORE_PENDING);
 	while (status == STORE_PENDING && harness_now_ms() < until) {

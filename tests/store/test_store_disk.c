@@ -45,7 +45,7 @@ static bool merge_works(struct harness *h, unsigned i)
 
 static void wait_until_works(struct harness *h)
 {
-	uint64_t until = harness_now_ms() + 20000;
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
 
 	while (!merge_works(h, 999999) && harness_now_ms() < until)
 		harness_turn_for(h, 100);
@@ -77,7 +77,6 @@ static void test_disk_fails(void **state)
 	harness_end(&h);
 }
 
-/* The folder vanishes under the open store and comes back. */
 /* The folder vanishes under the open store (a disk is unmounted) and comes back:
  * the store waits for it and does not begin anew. */
 static void test_folder_vanishes(void **state)
@@ -94,9 +93,10 @@ static void test_folder_vanishes(void **state)
 	set_disk(DISK_FAILS);
 	assert_false(merge_works(&h, 1));
 	set_disk(DISK_WORKS);
+	harness_wait_text(&h, "missing");
 	harness_turn_for(&h, 2500);
 	assert_false(merge_works(&h, 2));
-	assert_non_null(strstr(store_health(h.store), "missing"));
+	harness_assert_trouble(&h, "missing");
 	assert_int_equal(rename(away, h.target), 0);
 	wait_until_works(&h);
 	assert_int_equal(harness_scan(&h, "a ", 1000, NULL, NULL), 1000);
@@ -107,6 +107,23 @@ static void merge_failed(struct store_merge *op, enum store_status status)
 {
 	assert_int_equal(status, STORE_FAILED);
 	++*(unsigned *)op->arg;
+}
+
+/* As another process sees it. */
+static bool is_open(const char *folder)
+{
+	char path[200];
+	int status;
+
+	snprintf(path, sizeof path, "%s/LOCK", folder);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+		_exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status != 0;
 }
 
 static void disk_hangs(void **state)
@@ -133,11 +150,16 @@ static void disk_hangs(void **state)
 	assert_int_equal(done, 0);
 	uint64_t before = harness_now_ms();
 	harness_close(&h);
-	assert_in_range(harness_now_ms() - before, STORE_CLOSE_S * 1000 - 500, STORE_CLOSE_S * 1000 + 2000);
+	assert_in_range(harness_now_ms() - before, STORE_CLOSE_S * 1000 - 500, STORE_CLOSE_S * 2000);
 	assert_int_equal(done, 3);
 	loop_free(&h.loop);
-	/* The thread that hung comes back after its loop has gone. */
+	/* The thread that hung comes back after its loop has gone, and closes the database. */
+	assert_true(is_open(h.target));
 	set_disk(DISK_WORKS);
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
+	while (is_open(h.target) && harness_now_ms() < until)
+		usleep(20000);
+	assert_false(is_open(h.target));
 	usleep(500000);
 	h.loop = loop_new(&h.why);
 	harness_end(&h);
@@ -198,8 +220,12 @@ static int run_case(const char *name)
 	const struct CMUnitTest full[] = { cmocka_unit_test(disk_full) };
 	const struct CMUnitTest hangs[] = { cmocka_unit_test(disk_hangs) };
 
-	if (strcmp(name, "hangs") == 0)
-		return cmocka_run_group_tests_name("disk_hangs", hangs, NULL, NULL);
+	if (strcmp(name, "hangs") == 0) {
+		int failed = cmocka_run_group_tests_name("disk_hangs", hangs, NULL, NULL);
+		/* As greylagd ends then: what exit takes down may still be in use. */
+		fflush(NULL);
+		_exit(failed);
+	}
 	/* RocksDB's threads stay for the life of a process and would not see a disk
 	 * that is mounted in a namespace made after they were. */
 	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {

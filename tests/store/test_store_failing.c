@@ -51,7 +51,8 @@ static void test_fail_some(void **state)
 	begin_failing(&h, "slow 200");
 	uint64_t before = harness_now_ms();
 	assert_false(harness_get(&h, "a b", &got));
-	assert_in_range(harness_now_ms() - before, 150, 2000);
+	assert_in_range(harness_now_ms() - before, 150, 20000);
+	assert_in_range(h.turned_ms, 0, 2000);
 	harness_end(&h);
 }
 
@@ -86,7 +87,7 @@ static void test_hang(void **state)
 	assert_int_equal(hung.gets + hung.merges, 0);
 	uint64_t before = harness_now_ms();
 	harness_close(&h);
-	assert_true(harness_now_ms() - before < 1000);
+	assert_true(harness_now_ms() - before < STORE_CLOSE_S * 1000 / 2);
 	assert_int_equal(hung.gets, 1);
 	assert_int_equal(hung.merges, 1);
 	harness_end(&h);

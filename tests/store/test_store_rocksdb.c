@@ -283,8 +283,10 @@ static void test_lazy(void **state)
 	uint64_t before = harness_now_ms();
 	for (unsigned i = 0; i < 20; i++)
 		harness_fill(&h, i * 100, i * 100 + 100);
-	harness_turn_for(&h, 1500);
-	store_stats(h.store, &stats);
+	do {
+		harness_turn_for(&h, 1500);
+		store_stats(h.store, &stats);
+	} while (stats.syncs == 0 && harness_now_ms() - before < HARNESS_WAIT_S * 1000);
 	assert_in_range(stats.syncs, 1, (harness_now_ms() - before) / 1000 + 2);
 	harness_reopen(&h);
 	assert_int_equal(harness_scan(&h, "a ", 1000, NULL, NULL), 2000);
@@ -294,6 +296,7 @@ static void test_lazy(void **state)
 /* --- kill -9 --------------------------------------------------------------- */
 
 #define IN_FLIGHT 32
+#define AT_LEAST 51		/* acknowledgements of a round, however slow the disk is */
 
 struct teller {
 	struct store_merge op;
@@ -381,15 +384,15 @@ static void test_kill(void **state)
 		if (pid == 0)
 			run_writer(h.target, round * 1000000, ends[1]);
 		close(ends[1]);
-		/* The first acknowledgement says that it runs. */
-		assert_int_equal(read_acknowledged(ends[0], &acked[total], 1), 1);
+		/* They say that it runs. */
+		assert_int_equal(read_acknowledged(ends[0], &acked[total], AT_LEAST), AT_LEAST);
 		pid_t timer = fork();
 		if (timer == 0) {
 			usleep((useconds_t)(harness_random(&seed) % 150000));
 			kill(pid, SIGKILL);
 			_exit(0);
 		}
-		total += 1 + read_acknowledged(ends[0], &acked[total + 1], 60000);
+		total += AT_LEAST + read_acknowledged(ends[0], &acked[total + AT_LEAST], 60000);
 		int status;
 		assert_int_equal(waitpid(timer, &status, 0), timer);
 		assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -144,7 +144,7 @@ static bool is_there(struct harness *h, const char *key, const struct record *wa
 
 static void check_all(struct harness *h, unsigned order)
 {
-	uint64_t until = harness_now_ms() + 10000;
+	uint64_t until = harness_now_ms() + HARNESS_WAIT_S * 1000;
 	struct record got = { 0 };
 
 	for (unsigned k = 0; k < KEYS; k++) {

@@ -13,11 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define AWAIT_MS 30000
-#define FAILOVER_MS 1500	/* of silence; less, and a busy machine looks like a dead server */
-#define NEVER_MS 60000
-
-static unsigned failover_ms = FAILOVER_MS;
+#define AWAIT_MS (HARNESS_WAIT_S * 1000)
 
 static struct sockaddr_in at_port(unsigned port)
 {
@@ -29,7 +25,7 @@ static int dial(unsigned port)
 {
 	struct sockaddr_in at = at_port(port);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct timeval limit = { .tv_sec = 2 };
+	struct timeval limit = { .tv_sec = 20 };
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
 	if (connect(fd, (const struct sockaddr *)&at, sizeof at) == 0)
@@ -109,6 +105,7 @@ void topology_start(struct topology *t, unsigned server)
 void topology_signal(struct topology *t, unsigned server, int signal_number)
 {
 	assert_int_equal(kill(t->servers[server].pid, signal_number), 0);
+	t->servers[server].hung = signal_number == SIGSTOP;
 }
 
 void topology_stop(struct topology *t, unsigned server)
@@ -121,6 +118,22 @@ void topology_stop(struct topology *t, unsigned server)
 	while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	s->pid = 0;
+	s->hung = false;
+}
+
+void topology_silence(struct topology *t, unsigned ms)
+{
+	char command[80];
+
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct topology_server *s = &t->servers[i];
+		if (s->sentinel)
+			snprintf(command, sizeof command, "SENTINEL SET mx down-after-milliseconds %u", ms);
+		else if (t->cluster)
+			snprintf(command, sizeof command, "CONFIG SET cluster-node-timeout %u", ms);
+		if ((s->sentinel || t->cluster) && s->pid && !s->hung)
+			topology_await(t, i, command, "+OK");
+	}
 }
 
 static FILE *configure(struct topology *t, bool sentinel)
@@ -130,7 +143,7 @@ static FILE *configure(struct topology *t, bool sentinel)
 
 	/* gcc cannot tell that the two do not overlap. */
 	memcpy(base, t->base, sizeof base);
-	*s = (struct topology_server){ .port = port_reserve(), .bus = port_reserve() };
+	*s = (struct topology_server){ .port = port_reserve(), .bus = port_reserve(), .sentinel = sentinel };
 	snprintf(s->folder, sizeof s->folder, "%s/%u", base, t->count++);
 	assert_int_equal(mkdir(s->folder, 0700), 0);
 	if (sentinel) {
@@ -186,7 +199,7 @@ static void configure_sentinel(struct topology *t, const char *password)
 	FILE *f = configure(t, true);
 
 	fprintf(f, "sentinel monitor mx 127.0.0.1 %u 2\nsentinel down-after-milliseconds mx %u\n"
-		"sentinel failover-timeout mx 3000\n", t->servers[0].port, failover_ms);
+		"sentinel failover-timeout mx 3000\n", t->servers[0].port, TOPOLOGY_NEVER_MS);
 	if (password)
 		fprintf(f, "sentinel auth-pass mx %s\nrequirepass %s\nsentinel sentinel-pass %s\n", password, password, password);
 	fclose(f);
@@ -255,10 +268,11 @@ static void join(struct topology *t)
 void topology_cluster(struct topology *t)
 {
 	begin(t);
+	t->cluster = true;
 	for (unsigned i = 0; i < 6; i++) {
 		FILE *f = configure(t, false);
 		fprintf(f, "cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout %u\n"
-			"cluster-port %u\ncluster-replica-validity-factor 0\n", failover_ms, t->servers[i].bus);
+			"cluster-port %u\ncluster-replica-validity-factor 0\n", TOPOLOGY_NEVER_MS, t->servers[i].bus);
 		fclose(f);
 		topology_start(t, i);
 	}
@@ -285,13 +299,12 @@ const char *topology_shared(const char *driver)
 
 	if (!shared[0].count && !shared[1].count)
 		atexit(end_shared);
-	failover_ms = NEVER_MS;
 	if (!t->count && cluster)
 		topology_cluster(t);
 	else if (!t->count)
 		topology_sentinels(t, NULL);
-	failover_ms = FAILOVER_MS;
-	for (unsigned i = 0; i < 3; i++)
-		topology_ask(t, i, "FLUSHALL");
+	/* A sentinel topology has one primary, the first. */
+	for (unsigned i = 0; i < (cluster ? 3 : 1); i++)
+		topology_await(t, i, "FLUSHALL", "+OK");
 	return t->target;
 }

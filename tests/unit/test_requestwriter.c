@@ -17,7 +17,7 @@
 #define HELO_BYTES 8000
 #define PIECE 9					/* lines that wake the thread at once */
 #define LINES_A_FILE ((size_t)15 * PIECE)	/* a few more than fit */
-#define LIMIT_MS 10000
+#define LIMIT_MS 60000
 
 static char folder[40], journal[60], messages[60];
 static struct snapshot snapshot;
