@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import Tests, check, equal, wait_for
+from harness import LIMIT, Tests, check, equal, wait_for
 from mta import Session, send, shorten_delay
 from postfix import Postfix
 
@@ -215,7 +215,7 @@ def swaks_as_another_client(t):
         check(False, "swaks is missing; ./dev test installs it")
     d, p = setup(t)
     run = lambda: subprocess.run(["swaks", "--server", f"127.0.0.1:{p.port}", "--from", "s@example.org", "--to",
-                                  "bob@example.net", "--helo", "mx.example.org", "--timeout", "20"],
+                                  "bob@example.net", "--helo", "mx.example.org", "--timeout", str(int(LIMIT))],
                                  capture_output=True, text=True)
     first = run()
     check("450 4.2.0 <bob@example.net>: Recipient address rejected: Greylisted" in first.stdout, first.stdout)
