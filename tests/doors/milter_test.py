@@ -4,6 +4,7 @@ whatever else may come over its socket."""
 import contextlib
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -208,12 +209,12 @@ def postfix_with_greylagd_away_deferred(t):
 
 @test
 def postfix_with_greylagd_hanging(t):
-    d, m, p = behind_postfix(t, options=["--deadline", "1s"])
+    d, m, p = behind_postfix(t, options=["--deadline", "7s"])
     d.send_signal(signal.SIGSTOP)
     started = time.monotonic()
     (reply,), end = send(p, "alice@example.org", "bob@example.net")
     equal(reply[0], 250)
-    check(0.9 < time.monotonic() - started < 6, "at the deadline")
+    check(6.9 < time.monotonic() - started < 20, "at the deadline")
     d.send_signal(signal.SIGCONT)
 
 
@@ -230,7 +231,7 @@ def postfix_while_parts_restart(t):
     m.stop(signal.SIGKILL)
     check(m.socket.exists(), "a stale socket stays")
     m.start()
-    (reply,), _ = send(p, "alice@example.org", "bob@example.net")
+    (reply,), _ = send(p, "erin@example.org", "bob@example.net")
     deferred(reply)
     p.stop()
     p.start()
@@ -449,11 +450,11 @@ def the_end_of_mail_is_reported(t):
 @test
 def unconfirmed_names(t):
     d, m = alone(t)
-    for resolve, host, underscore, identity in (
+    for number, (resolve, host, underscore, identity) in enumerate((
             (b"OK", b"mx.sender.example", b"", "sender.example"), (b"FORGED", b"mx.sender.example", b"", "192.0.2.0/24"),
             (None, b"mx.sender.example", b"mx.sender.example [192.0.2.1]", "sender.example"),
             (None, b"mx.sender.example", b"mx.sender.example [192.0.2.1] (may be forged)", "192.0.2.0/24"),
-            (b"FAIL", b"[192.0.2.1]", b"", "192.0.2.0/24"), (None, b"unknown", b"", "192.0.2.0/24")):
+            (b"FAIL", b"[192.0.2.1]", b"", "192.0.2.0/24"), (None, b"unknown", b"", "192.0.2.0/24"))):
         w = Wire(m)
         macros = b"C_\0" + underscore + b"\0" + (b"{client_resolve}\0" + resolve + b"\0" if resolve else b"")
         w.send("D", macros)
@@ -461,7 +462,8 @@ def unconfirmed_names(t):
         w.send("M", b"<alice@example.org>\0")
         w.send("R", b"<bob@example.net>\0")
         equal(w.reply()[0], "y")
-        wait_for(lambda: f"identity={identity} " in d.logged().splitlines()[-1] + " ", f"{resolve} {host} {underscore}")
+        wait_for(lambda: d.logged().count("verdict=") == number + 1, "its line in the log")
+        check(f"identity={identity} " in d.logged().splitlines()[-1] + " ", f"{resolve} {host} {underscore}")
 
 
 @test
@@ -539,7 +541,9 @@ def as_libmilter_does(t):
 
 @test
 def a_thousand_sessions_while_greylagd_hangs(t):
-    d, m = alone(t, options=["--deadline", "2s"])
+    d, m = alone(t, options=["--deadline", "8s"])
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     d.send_signal(signal.SIGSTOP)
     wires = [Wire(m) for _ in range(1000)]
     started = time.monotonic()
@@ -548,7 +552,7 @@ def a_thousand_sessions_while_greylagd_hangs(t):
     replies = [w.reply()[0] for w in wires]
     took = time.monotonic() - started
     equal(replies.count("c"), 1000, "each gets its answer")
-    check(1.8 < took < 8, f"within the deadline: {took:.1f} s")
+    check(7.8 < took < 20, f"within the deadline: {took:.1f} s")
     d.send_signal(signal.SIGCONT)
     for i, w in enumerate(wires):
         w.send("A")
@@ -559,13 +563,13 @@ def a_thousand_sessions_while_greylagd_hangs(t):
 
 @test
 def sessions_that_vanish(t):
-    d, m = alone(t, options=["--deadline", "1s"])
+    d, m = alone(t, options=["--deadline", "5s"])
     d.send_signal(signal.SIGSTOP)
     for _ in range(200):
         w = Wire(m)
         w.envelope()
         w.s.close()
-    time.sleep(1.5)
+    time.sleep(5.5)
     d.send_signal(signal.SIGCONT)
     w = Wire(m)
     w.envelope()

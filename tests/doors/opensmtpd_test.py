@@ -237,7 +237,7 @@ def a_flood_of_lines_is_echoed(t):
 @test
 def daemon_hangs_under_many_sessions(t):
     d = t.daemon()
-    f = Filter(t, d.socket, "--deadline", "1s", "--on-failure", "defer")
+    f = Filter(t, d.socket, "--deadline", "7s", "--on-failure", "defer")
     d.send_signal(signal.SIGSTOP)
     wanted, started = {}, time.monotonic()
     for n in range(1000):
@@ -245,10 +245,10 @@ def daemon_hangs_under_many_sessions(t):
         wanted[f"filter-result|{n:016x}|{f.request('rcpt-to', f'{n:016x}', 'bob@example.net')}|"] = n
     for n in range(0, 1000, 10):
         f.report("link-disconnect", f"{n:016x}")
-    lines = [f.line(3) for _ in range(900)]
+    lines = [f.line() for _ in range(900)]
     took = time.monotonic() - started
     d.send_signal(signal.SIGCONT)
-    check(took < 2.5, f"within the deadline: {took:.1f} s")
+    check(6.9 < took < 17.5, f"within the deadline: {took:.1f} s")
     for line in lines:
         head, text = line.rsplit("|reject|", 1)
         check(wanted.pop(head + "|") % 10, "a session that is gone needs no answer")
@@ -358,7 +358,7 @@ def daemon_away(t):
 @test
 def daemon_hangs(t):
     d = t.daemon()
-    server = smtpd(t, d.socket, "--deadline 3s")
+    server = smtpd(t, d.socket, "--deadline 10s")
     check(refused(attempt(server.port, "alice@example.org", ["bob@example.net"])[0]), "while it answers")
     d.send_signal(signal.SIGSTOP)
     started = time.monotonic()
@@ -366,9 +366,9 @@ def daemon_hangs(t):
         waiting.mail("carol@example.org")
         waiting.putcmd("rcpt", "TO:<bob@example.net>")
         equal(other.mail("erin@example.org")[0], 250, "another session")
-        check(time.monotonic() - started < 2.5, "does not wait")
+        check(time.monotonic() - started < 9.5, "does not wait")
         equal(waiting.getreply()[0], 250, "passed at the deadline")
-        check(2.9 < time.monotonic() - started < 6.3, f"{time.monotonic() - started:.1f} s")
+        check(9.9 < time.monotonic() - started < 20, f"{time.monotonic() - started:.1f} s")
     d.send_signal(signal.SIGCONT)
     check(refused(attempt(server.port, "dave@example.org", ["bob@example.net"])[0]), "it answers again")
 

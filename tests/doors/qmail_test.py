@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 from harness import LIMIT, Skip, Tests, check, equal, wait_for
-from mta import Client, attempt
+from mta import Client, attempt, shorten_delay
 from ucspi import Tcpserver, recorder, talk
 
 test = Tests(__doc__)
@@ -117,6 +117,7 @@ def who_is_not_asked_about(t):
     for exempt in ({"RELAYCLIENT": ""}, {"RELAYCLIENT": "@x"}, {"GREYLAG": "skip"}):
         s = serve(t, d.socket, **exempt)
         equal(attempt(s.port, ALICE, [BOB])[1][0], 250, str(exempt))
+        s.quiet()
         with Client(s.port):
             equal([child[0] for child in s.children()], ["mailfront"], "no process of ours is left")
     equal(d.logged().count("verdict="), 0, "nobody was asked")
@@ -137,11 +138,11 @@ def daemon_away(t):
 @test
 def daemon_hangs(t):
     d = t.daemon()
-    s = serve(t, d.socket, "--deadline", "300ms")
+    s = serve(t, d.socket, "--deadline", "7s")
     d.send_signal(signal.SIGSTOP)
     started = time.monotonic()
     equal(attempt(s.port, ALICE, [BOB])[1][0], 250)
-    check(0.25 < time.monotonic() - started < 5, "at the deadline")
+    check(6.9 < time.monotonic() - started < 20, "at the deadline")
     d.send_signal(signal.SIGCONT)
 
 
@@ -159,7 +160,7 @@ def daemon_restarted_between_recipients(t):
 
 @test
 def by_client(t):
-    d = t.daemon("greylist delay 1s\n")
+    d = t.daemon("greylist delay 1h\n")
     s = serve(t, d.socket, "--by-client")
     got = talk(s.port, b"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nRSET\r\nVRFY x\r\nQUIT\r\n")
     equal([line[:3] for line in got.splitlines()], [b"220", b"250", b"250", b"451", b"451", b"250", b"502", b"221"])
@@ -168,7 +169,7 @@ def by_client(t):
     talk(s.port, b"", close="now")
     s.quiet()
     check("MAIL FROM" not in s.said(), "no server was started")
-    time.sleep(1.2)
+    shorten_delay(d, 1)
     equal(attempt(s.port, "anybody@example.com", ["else@example.net"])[1][0], 250, "the client is known")
     s.quiet()
     equal(set(s.statuses()), {0})
@@ -182,13 +183,14 @@ def greet_delay(t):
     started = time.monotonic()
     equal(attempt(s.port, ALICE, [BOB])[1][0], 250)
     check(time.monotonic() - started >= 3, "it waited")
+    s = serve(t, d.socket, "--greet-delay", "30")
     got = talk(s.port, b"EHLO x\r\n")
     check(got.startswith(b"554 5.7.1 ") and got.count(b"\n") == 1, str(got))
     wait_for(lambda: "early talker refused: 127.0.0.1" in s.said(), s.said())
     started = time.monotonic()
     talk(s.port, close="now")
-    s.quiet()
-    check(time.monotonic() - started < 2.5, "a hang-up ends the wait")
+    wait_for(lambda: len(s.statuses()) == 2, "the end of both")
+    check(time.monotonic() - started < 25, "a hang-up ends the wait")
     wait_for(lambda: d.logged().count("reason=distrusted") == 2, "both were reported")
     s = serve(t, d.socket, "--greet-delay", "1s", "--early-talker", "pass")
     check(talk(s.port, b"QUIT\r\n").startswith(b"220 mx.test"), "passed")
@@ -206,10 +208,10 @@ def how_it_ends(t):
             s.quiet()
             equal(s.statuses(), [status], str(command))
     # Something that the server left behind holds its output open.
-    s = serve(t, d.socket, server=["/bin/sh", "-c", "echo 220 hello; sleep 5 & exit 3"])
+    s = serve(t, d.socket, server=["/bin/sh", "-c", "echo 220 hello; sleep 20 & exit 3"])
     started = time.monotonic()
     equal(talk(s.port), b"220 hello\n")
-    check(time.monotonic() - started < 3, "it ends with the server")
+    check(time.monotonic() - started < 12, "it ends with the server")
     wait_for(lambda: s.statuses() == [3 << 8], "its status")
     for odd in (["--no-such"], ["--greet-delay", "soon"], ["--early-talker", "x"]):
         r = subprocess.run([door(t), *odd, "/bin/true"], capture_output=True, timeout=LIMIT)
@@ -394,10 +396,10 @@ def abrupt_closes(t):
         for parts in ([], [None], [START], [None, START + MAIL[:40]], [START + MAIL], [b"NOOP\r\n" * 20000],
                       [START + MAIL.replace(b"alice@example.org", b"") + b"DATA\r\n", 0.2, b"x" * 100000], [big]):
             talk(s.port, *parts, close=close)
+    equal(attempt(s.port, ALICE, [BOB])[0][0][0], 451, "it still serves")
     s.quiet()
     # Some were gone before tcpserver took them.
-    check(len(s.statuses()) >= 10, s.said())
-    equal(attempt(s.port, ALICE, [BOB])[0][0][0], 451, "it still serves")
+    check(len(s.statuses()) >= 11, s.said())
 
 
 @test

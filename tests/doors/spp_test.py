@@ -37,7 +37,8 @@ def plugin(t, where, section="rcpt", options=(), status=0, **changes):
 def deferred_then_accepted_with_header(t):
     d = t.daemon("greylist delay 1s\n")
     equal(plugin(t, d.socket), "E451 4.7.1 Greylisted, please try again in 1 seconds\n")
-    equal(plugin(t, d.socket, options=["--reply", "450 4.2.0"]), "E450 4.2.0 Greylisted, please try again in 1 seconds\n")
+    equal(plugin(t, d.socket, options=["--reply", "450 4.2.0"], SMTPMAILFROM="carol@example.org", TCPREMOTEPORT="4245"),
+          "E450 4.2.0 Greylisted, please try again in 1 seconds\n")
     time.sleep(1.2)
     check(plugin(t, d.socket, TCPREMOTEPORT="4243").startswith("HX-Greylist: delayed "), "the header")
     equal(plugin(t, d.socket, TCPREMOTEPORT="4244"), "")
@@ -90,8 +91,8 @@ def daemon_away_or_hanging(t):
     check(plugin(t, away, options=["--on-failure", "defer"]).startswith("E451 4.7.1 Service"), "or defers")
     d.send_signal(signal.SIGSTOP)
     started = time.monotonic()
-    equal(plugin(t, d.socket, options=["--deadline", "300ms"]), "")
-    check(0.25 < time.monotonic() - started < 3, "at the deadline")
+    equal(plugin(t, d.socket, options=["--deadline", "7s"]), "")
+    check(6.9 < time.monotonic() - started < 20, "at the deadline")
     d.send_signal(signal.SIGCONT)
 
 

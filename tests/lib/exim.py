@@ -31,7 +31,7 @@ daemon_smtp_ports = {port}
 hosts_proxy = 127.0.0.1
 host_lookup =
 host_lookup_order = bydns
-dns_retrans = 1s
+dns_retrans = {patience}s
 dns_retry = 1
 tls_advertise_hosts = {tls}
 smtputf8_advertise_hosts = *
@@ -106,15 +106,17 @@ dns_retry = 1
 
 class Exim:
     """settings: macros and options ahead of the shipped macros; acl: more ACLs;
-    data: the option that names the ACL at DATA; nameserver: its address; tls: to whom TLS is offered."""
+    data: the option that names the ACL at DATA; nameserver: its address;
+    patience: seconds that it has; tls: to whom TLS is offered."""
 
     owner = "mail"
 
-    def __init__(self, folder, macros, statements, settings="", acl="", data="acl_smtp_data", nameserver="127.0.0.1", tls=""):
+    def __init__(self, folder, macros, statements, settings="", acl="", data="acl_smtp_data", nameserver="127.0.0.1",
+                 tls="", patience=1):
         if os.geteuid() != 0:
             raise Skip("Exim's daemon needs root")
         self.root = unpack("exim", PACKAGES)
-        self.folder, self.nameserver = pathlib.Path(folder), nameserver
+        self.folder, self.nameserver, self.patience = pathlib.Path(folder), nameserver, patience
         self.etc, self.var = self.folder / "etc", self.folder / "var"
         self.spool, self.logs, self.conf = self.var / "spool/exim4", self.var / "log/exim4", self.folder / "exim.conf"
         for path in (self.etc, self.spool, self.logs, self.var / "lib/exim4", self.var / "mail"):
@@ -133,12 +135,12 @@ class Exim:
         (self.etc / "group").write_text(pathlib.Path("/etc/group").read_text() + "Debian-exim:x:6903:\n")
         (self.etc / "alternatives").symlink_to(self.folder / "alternatives")
         shutil.copytree("/etc/alternatives", self.folder / "alternatives", symlinks=True)
-        (self.etc / "resolv.conf").write_text(f"nameserver {self.nameserver}\noptions attempts:1 timeout:1\n")
+        (self.etc / "resolv.conf").write_text(f"nameserver {self.nameserver}\noptions attempts:1 timeout:{self.patience}\n")
 
     def write_configuration(self, macros, statements, settings, acl, data, tls):
         self.conf.write_text(MAIN.format(
             root=self.root, spool=self.spool, log=self.logs, port=self.port, macros=macros, statements=statements,
-            settings=settings, acl=acl, tls=tls, acls=f"{data} = acl_data"))
+            settings=settings, acl=acl, tls=tls, patience=self.patience, acls=f"{data} = acl_data"))
 
     def inside(self, *words):
         """The command line that runs a program in this Exim's view of /etc and /var."""
@@ -177,8 +179,8 @@ class Exim:
 
     def queued(self):
         """The header lines of the messages that were accepted, oldest first. In a queue file
-        they follow the envelope and an empty line."""
-        files = sorted((self.spool / "input").glob("**/*-H"), key=lambda p: p.stat().st_mtime_ns)
+        they follow the envelope and an empty line. Files of the same tick are told apart by their names."""
+        files = sorted((self.spool / "input").glob("**/*-H"), key=lambda p: (p.stat().st_mtime_ns, p.name))
         return [p.read_text(errors="replace").split("\n\n", 1)[1] for p in files]
 
     def stop(self):

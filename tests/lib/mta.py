@@ -2,12 +2,15 @@
 cache folder beside the tree (nothing is installed), and an SMTP client."""
 import fcntl
 import pathlib
+import re
 import shutil
+import signal
 import smtplib
 import ssl
 import subprocess
+import time
 
-from harness import LIMIT, Failure, Skip, equal
+from harness import LIMIT, Failure, Skip, equal, wait_for
 
 CACHE = pathlib.Path(__file__).resolve().parents[2] / ".cache" / "mta"
 
@@ -77,7 +80,7 @@ class Session:
     """An SMTP session that claims, by XCLIENT, to come from somewhere else."""
 
     def __init__(self, postfix, address="192.0.2.77", name="[UNAVAILABLE]", helo="mx.example.org", login=None):
-        self.smtp = smtplib.SMTP("127.0.0.1", postfix.port, local_hostname="localhost", timeout=30)
+        self.smtp = smtplib.SMTP("127.0.0.1", postfix.port, local_hostname="localhost", timeout=LIMIT)
         self.smtp.ehlo(helo)
         if ":" in address:
             address = "IPv6:" + address
@@ -114,6 +117,15 @@ def send(postfix, sender, *recipients, **how):
         return session.mail(sender, *recipients)
     finally:
         session.close()
+
+
+def shorten_delay(d, seconds):
+    """Sets the configuration's delay and waits for so long: what was too early, however long that took, no more is."""
+    d.config_file.write_text(re.sub(r"greylist delay \S+", f"greylist delay {seconds}s", d.config_file.read_text()))
+    before = d.logged().count("configuration reloaded")
+    d.send_signal(signal.SIGHUP)
+    wait_for(lambda: d.logged().count("configuration reloaded") > before, "the reload")
+    time.sleep(seconds + 0.2)
 
 
 def certificate(folder):

@@ -2,6 +2,7 @@
 beside the tree (nothing is installed). Its paths and accounts are compiled in, so
 it runs in a mount namespace of its own, in which /usr, /var, /run and the accounts
 look as if it were installed; on 127.0.0.1, at a free port."""
+import contextlib
 import os
 import pathlib
 import re
@@ -95,10 +96,11 @@ class OpenSMTPD:
         """Of the filter's process, a descendant of smtpd."""
         family = [self.process.pid]
         for pid in family:
-            if "greylag" in pathlib.Path(f"/proc/{pid}/comm").read_text():
-                return pid
-            for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-                family += [int(child) for child in task.read_text().split()]
+            with contextlib.suppress(OSError):  # what delivers a mail comes and goes
+                if "greylag" in pathlib.Path(f"/proc/{pid}/comm").read_text():
+                    return pid
+                for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                    family += [int(child) for child in task.read_text().split()]
         raise Failure(f"no filter below smtpd: {self.logged()}")
 
     def logged(self):

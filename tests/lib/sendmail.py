@@ -1,5 +1,6 @@
 """A real Sendmail for the tests: Debian's package, unpacked into the cache, run in
-a namespace of its own (it sleeps a minute where the host's name has no dot)."""
+a namespace of its own (it sleeps a minute where the host's name has no dot). However busy
+the machine is, mail is taken and delivered."""
 import os
 import pathlib
 import shutil
@@ -23,6 +24,8 @@ define(`confCF_VERSION', `test')dnl
 define(`confDOMAIN_NAME', `mx.test')dnl
 define(`confDEF_USER_ID', `mail:mail')dnl
 define(`confTO_IDENT', `0')dnl
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
 define(`confDELIVERY_MODE', `q')dnl
 define(`confBIND_OPTS', `-DNSRCH -DEFNAMES')dnl
 define(`confSERVICE_SWITCH_FILE', `{folder}/switch')dnl

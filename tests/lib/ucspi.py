@@ -3,6 +3,7 @@ Debian 12, mailfront speaks SMTP on standard input and output as it does."""
 import contextlib
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -61,8 +62,8 @@ class Tcpserver:
         return found
 
     def quiet(self):
-        """Waits until no session is left; none may have become a zombie."""
-        wait_for(lambda: not self.children(), "the sessions to end")
+        """Waits until no session is left and tcpserver has said so; none may have become a zombie."""
+        wait_for(lambda: not self.children() and re.findall(r"status: (\d+)/", self.said())[-1] == "0", "the sessions to end")
 
     def statuses(self):
         """Wait statuses of the ended sessions, as tcpserver logs them."""

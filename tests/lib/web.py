@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 
-from harness import LIMIT, free_port, peak_kb, stop_process, wait_for
+from harness import LIMIT, Failure, free_port, peak_kb, stop_process, wait_for
 
 TOKEN = "a-token-for-tests-0123456789"
 

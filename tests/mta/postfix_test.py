@@ -9,16 +9,16 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import Tests, check, equal, wait_for
-from mta import Session, send
+from harness import LIMIT, Tests, check, equal, wait_for
+from mta import Session, send, shorten_delay
 from postfix import Postfix
 
 test = Tests(__doc__)
 DELAY = 2
 
 
-def setup(t, config="", main="", policy_options="timeout=10s, default_action=DUNNO", **more):
-    d = t.daemon(f"greylist delay {DELAY}s\n{config}", store="rocksdb")
+def setup(t, config="", main="", policy_options="timeout=10s, default_action=DUNNO", delay=f"{DELAY}s", **more):
+    d = t.daemon(f"greylist delay {delay}\n{config}", store="rocksdb")
     t.folder.chmod(0o755)
     d.folder.chmod(0o755)
     p = Postfix(t.folder / "postfix", f"{{ unix:{d.socket}, {policy_options} }}", main, **more)
@@ -34,12 +34,12 @@ def deferred(reply, where=""):
 @test
 def deferred_then_accepted_with_header(t):
     # A header_checks WARN makes Postfix log the header that the message was given.
-    d, p = setup(t, main="header_checks = regexp:{ { /^X-Greylist:/ WARN } }")
+    d, p = setup(t, main="header_checks = regexp:{ { /^X-Greylist:/ WARN } }", delay="1h")
     replies, _ = send(p, "alice@example.org", "bob@example.net")
     deferred(replies[0], "first attempt")
     replies, _ = send(p, "alice@example.org", "bob@example.net")
     deferred(replies[0], "too early")
-    time.sleep(DELAY)
+    shorten_delay(d, DELAY)
     replies, end = send(p, "alice@example.org", "bob@example.net")
     equal(replies[0][0], 250, "retry")
     equal(end[0], 250, f"message {end}")
@@ -215,7 +215,7 @@ def swaks_as_another_client(t):
         check(False, "swaks is missing; ./dev test installs it")
     d, p = setup(t)
     run = lambda: subprocess.run(["swaks", "--server", f"127.0.0.1:{p.port}", "--from", "s@example.org", "--to",
-                                  "bob@example.net", "--helo", "mx.example.org", "--timeout", "20"],
+                                  "bob@example.net", "--helo", "mx.example.org", "--timeout", str(int(LIMIT))],
                                  capture_output=True, text=True)
     first = run()
     check("450 4.2.0 <bob@example.net>: Recipient address rejected: Greylisted" in first.stdout, first.stdout)

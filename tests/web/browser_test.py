@@ -1,17 +1,19 @@
 #!/usr/bin/python3
 """The dashboard in a real Chromium, against a real greylagd. Debian's own Python, which has
 Selenium. With SHOTS=FOLDER in the environment it leaves pictures there."""
+import contextlib
 import os
 import pathlib
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import Asker, Skip, Tests, check, equal, wait_for
+from harness import LIMIT, Asker, Skip, Tests, check, equal, wait_for
 from web import TOKEN, Web
 
 try:
     from selenium import webdriver
+    from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
     from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -21,7 +23,6 @@ except ImportError:
 test = Tests(__doc__)
 test.parser.add_argument("--web", default="build/src/web/greylag-web")
 HOSTILE = "\"><img/src=x/onerror=document.title='owned'>@evil.example"
-LIMIT = 20
 
 
 class Page:
@@ -55,6 +56,7 @@ class Page:
     def size(self, width, height):
         self.b.execute_cdp_cmd("Emulation.setDeviceMetricsOverride",
                                {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        self.wait(lambda: self.b.execute_script("return innerWidth") == width, f"the page to be {width} px wide")
 
     def dark(self, yes):
         self.b.execute_cdp_cmd("Emulation.setEmulatedMedia",
@@ -67,7 +69,10 @@ class Page:
         return self.b.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector)
 
     def wait(self, condition, what):
-        return wait_for(condition, what, LIMIT)
+        def holds():
+            with contextlib.suppress(NoSuchElementException, StaleElementReferenceException):  # between two pages
+                return condition()
+        return wait_for(holds, what)
 
     def keys(self, *keys):
         webdriver.ActionChains(self.b).send_keys(*keys).perform()
@@ -192,9 +197,7 @@ def every_width(t):
     p.wait(lambda: long in p.text("#recent-rows") and "ccc" in p.text("#list-rows"), "long values")
     for width in (320, 360, 414, 640, 641, 800, 1080, 1280, 1920):
         p.size(width, 900)
-        time.sleep(0.2)
-        wide = p.b.execute_script("return document.documentElement.scrollWidth")
-        check(wide <= width, f"{width} px: the page is {wide} px wide")
+        p.wait(lambda: p.b.execute_script("return document.documentElement.scrollWidth") <= width, f"all to fit into {width} px")
     for dark in (False, True):
         p.dark(dark)
         for width, height in ((360, 3200), (1280, 1400)):
