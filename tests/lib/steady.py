@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 
-from harness import Failure, check, request_bytes, wait_for
+from harness import LIMIT, Failure, check, request_bytes, wait_for
 
 CONNECTIONS, RATE = 40, 400  # requests a second
 ACKNOWLEDGED, PASSED = b"Greylisted new", b"action=DUNNO"
@@ -64,12 +64,12 @@ class Mail:
     def wait(self, count, what):
         """Until so many more were acknowledged."""
         wanted = len(self.acknowledged) + count
-        wait_for(lambda: self.trouble or len(self.acknowledged) >= wanted, what, 30)
+        wait_for(lambda: self.trouble or len(self.acknowledged) >= wanted, what)
         check(not self.trouble, f"{what}: {self.trouble}")
 
     def end(self):
         self.ending = True
-        self.thread.join(30)
+        self.thread.join(LIMIT)
         check(not self.trouble and not self.thread.is_alive(), f"the mail: {self.trouble}")
 
 
