@@ -25,7 +25,7 @@ stop() {{ kill "$(cat {pid})"; while kill -0 "$(cat {pid})" 2>/dev/null; do slee
 start() {{
 	greylagd -t >/dev/null || return
 	setsid "{greylagd}" -f -c {root}/etc/greylag/greylag.conf </dev/null >/dev/null 2>>{root}/stderr & echo $! >{pid}
-	for i in $(seq 200); do greylag version >/dev/null 2>&1 && return; sleep 0.05; done
+	for i in $(seq 1200); do greylag version >/dev/null 2>&1 && return; sleep 0.05; done
 	return 1
 }}
 case $1:$2 in
@@ -65,11 +65,11 @@ class System:
             path.chmod(0o755)
 
     def configure(self, text, name="greylag.conf"):
-        """Settings of the guide, beside those that its system has anyway."""
+        """Settings of the guide, beside those that its system has anyway; its disk may be slow."""
         store = "" if re.search("^store ", text, re.M) else f"store rocksdb {self.root}/var/lib/greylag\n"
         text = text.replace(SHARED, self.shared)
         self.put(f"etc/greylag/{name}", f"listen policy unix {self.root}/run/policy\nlisten control unix {self.root}/run/control\n"
-                                        f"{store}log file {self.log}\nuser root\n{text}")
+                                        f"{store}store deadline 20s\nlog file {self.log}\nuser root\n{text}")
 
     def run(self, command):
         """Exit status and output, with the paths of a real system again."""
