@@ -201,7 +201,7 @@ def a_reload_brings_other_lists(t):
     n = Nsd(t, LISTS)
     d = daemon(t, n, "")
     equal(verdict(d, "203.0.113.66")[1], "new", "no rule asks")
-    d.configure(f"dns servers {n.address}\nblock dnsbl bl.test\nblock rate 3/1m recipient flood@example.net")
+    d.configure(f"dns servers {n.address} budget 20s\nblock dnsbl bl.test\nblock rate 3/1m recipient flood@example.net")
     t.greylag(d, "reload")
     equal(verdict(d, "203.0.113.66")[0], "REJECT", "now one does")
     with Asker(d.socket) as a:
