@@ -6,7 +6,7 @@ import subprocess
 
 from harness import Failure, Skip, equal
 
-LIMIT = 180
+LIMIT = 600
 LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import time
 
-from harness import Failure, Skip, free_port, wait_for
+from harness import LIMIT, Failure, Skip, free_port, wait_for
 from mta import unpack
 
 INSTALL, DAEMON, CLIENT = "/usr/bin/mariadb-install-db", "/usr/sbin/mariadbd", "/usr/bin/mariadb"
 GALERA = "/usr/lib/libgalera_smm.so", "/usr/lib/galera/libgalera_smm.so"
-START = 60.0
+START = 180.0
 
 
 def need(galera=False):
@@ -29,7 +29,7 @@ def install(folder):
     """A fresh data folder."""
     # Servers at work at the same time get into each other's way in a common folder for temporary tables.
     r = subprocess.run([INSTALL, "--no-defaults", f"--datadir={folder}", f"--user={whoami()}", "--skip-test-db",
-                        "--auth-root-authentication-method=normal"], capture_output=True, text=True, timeout=120,
+                        "--auth-root-authentication-method=normal"], capture_output=True, text=True, timeout=START,
                        env={**os.environ, "TMPDIR": str(pathlib.Path(folder).parent)})
     if r.returncode:
         raise Failure("mariadb-install-db: " + r.stdout[-1000:] + r.stderr[-1000:])
@@ -53,10 +53,11 @@ class Server:
             subprocess.run(["chown", "-R", user, self.folder], check=True)
 
     def start(self, *more):
+        # What is committed outlives a kill; for that no disk has to be waited for.
         self.process = subprocess.Popen(
             [*self.wrap, DAEMON, "--no-defaults", f"--datadir={self.folder}/data", f"--socket={self.socket}",
              f"--pid-file={self.folder}/pid", f"--user={self.user}", "--innodb-buffer-pool-size=48M",
-             "--performance-schema=OFF", *self.options, *more],
+             "--performance-schema=OFF", "--innodb-flush-log-at-trx-commit=2", *self.options, *more],
             stdin=subprocess.DEVNULL, stdout=open(self.folder / "log", "ab"), stderr=subprocess.STDOUT,
             start_new_session=True, env={**os.environ, "PATH": self.path, "TMPDIR": str(self.folder)})
         end = time.monotonic() + START
@@ -67,7 +68,7 @@ class Server:
             time.sleep(0.05)
         return self
 
-    def ask(self, sql, limit=20):
+    def ask(self, sql, limit=LIMIT):
         return subprocess.run([CLIENT, "--no-defaults", f"--socket={self.socket}", "--user=root", "-BN", "-e", sql],
                               capture_output=True, text=True, timeout=limit)
 

@@ -1,5 +1,7 @@
 """A real name server (nsd) on a loopback port of its own, with a zone that the test writes."""
+import contextlib
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -57,8 +59,19 @@ class Nsd:
         wait_for(self.answers, "nsd to answer")
 
     def signal(self, number):
-        """To the server and its children, which do the answering."""
+        """To the server and its children, which do the answering. SIGSTOP returns when all stand."""
         os.killpg(self.process.pid, number)
+        if number == signal.SIGSTOP:
+            wait_for(lambda: self.states() <= {"T", "Z"}, "nsd to stop")
+
+    def states(self):
+        """Those of all its processes."""
+        found = set()
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it has ended
+                state, _, group = stat.read_text().rsplit(")", 1)[1].split()[:3]
+                found |= {state} if int(group) == self.process.pid else set()
+        return found
 
     def stop(self):
         if self.process and self.process.poll() is None:

@@ -39,15 +39,19 @@ DEFERRED = "DEFER_IF_PERMIT 4.2.0 Greylisted"
 
 def verdict(d, client, sender="alice@example.org", **more):
     """(action's first word, reason) of one request; the reason is the log's."""
-    before = d.logged().count("verdict=")
+    def verdicts():
+        # Whole lines only.
+        return [l for l in d.logged().split("\n")[:-1] if "verdict=" in l]
+    before = len(verdicts())
     action = ask_once(d.socket, client_address=client, sender=sender, client_name="unknown", **more).split()[0]
-    wait_for(lambda: d.logged().count("verdict=") > before, "the line in the log")
-    line = [l for l in d.logged().splitlines() if "verdict=" in l][-1]
-    return action, line.split("reason=")[1].split()[0]
+    wait_for(lambda: len(verdicts()) > before, "the line in the log")
+    return action, verdicts()[-1].split("reason=")[1].split()[0]
 
 
 def daemon(t, n, config, **more):
-    return t.daemon(f"dns servers {n.address}\n{config}", **more)
+    """The budget is longer than a busy machine needs."""
+    budget = "" if "dns budget" in config else "dns budget 20s\n"
+    return t.daemon(f"dns servers {n.address}\n{budget}{config}", **more)
 
 
 @test
@@ -56,19 +60,20 @@ def dns_lists(t):
     d = daemon(t, n, "block dnsbl bl.test=127.0.0.2-127.0.0.9\nblock dnsbl six.test\nblock rhsbl rhs.test\n"
                      "allow dnswl wl.test\nblock dnsbl world.test")
     equal(verdict(d, "203.0.113.66"), ("REJECT", "block-rule"), "listed")
+
+    def health():
+        import json
+        row, = [json.loads(l) for l in t.greylag(d, "status", "--json").splitlines() if "dns" in l]
+        return {l["zone"]: l["health"] for l in row["dns"]["lists"]}
+    wait_for(lambda: "untested" not in health().values(), "the lists to be tested")
+    equal(health(), {"bl.test": "good", "six.test": "good", "rhs.test": "good", "wl.test": "good", "world.test": "bad"},
+          "the list that lists everybody is found out")
     equal(verdict(d, "203.0.113.67", "b@example.org")[1], "new", "with an answer that does not count")
     equal(verdict(d, "203.0.113.68", "c@example.org")[1], "new", "a list that refuses us lists nobody")
     equal(verdict(d, "2001:db8::9")[0], "REJECT", "by its nibbles")
     equal(verdict(d, "192.0.2.1", "x@spam.example")[0], "REJECT", "the sender's domain")
     equal(verdict(d, "198.51.100.1"), ("DUNNO", "allow-rule"), "a good name")
     equal(verdict(d, "198.51.100.2")[1], "new", "over the quota")
-
-    def health():
-        import json
-        row, = [json.loads(l) for l in t.greylag(d, "status", "--json").splitlines() if "dns" in l]
-        return {l["zone"]: l["health"] for l in row["dns"]["lists"]}
-    wait_for(lambda: health().get("world.test") == "bad", "the list that lists everybody to be found out")
-    equal(health()["bl.test"], "good")
     equal(verdict(d, "192.0.2.9", "y@example.org")[1], "new", "it is not asked any more")
     check("dnsbl world.test: bad" in t.greylag(d, "status"), "status says so")
 
@@ -77,7 +82,7 @@ def dns_lists(t):
 def only_who_is_listed_is_greylisted(t):
     """RFC 6647 C12: all others pass at once, also while the list does not answer."""
     n = Nsd(t, LISTS)
-    d = daemon(t, n, "dns budget 300ms\ndefer dnsbl bl.test delay 1h\nallow")
+    d = daemon(t, n, "defer dnsbl bl.test delay 1h\nallow")
     equal(verdict(d, "192.0.2.1"), ("DUNNO", "allow-rule"))
     equal(verdict(d, "203.0.113.66")[1], "new")
     check("wait=3600" in d.logged().splitlines()[-1], "with the rule's delay")
@@ -122,7 +127,7 @@ def a_dead_resolver_costs_the_budget_and_no_more(t):
     n = Nsd(t, LISTS + SPF)
     d = daemon(t, n, "dns budget 600ms\nblock dnsbl bl.test\nblock rhsbl rhs.test\nblock not dnswl wl.test recipient only@example.net\n"
                      "identity spf host network")
-    equal(verdict(d, "203.0.113.66")[0], "REJECT", "it works")
+    wait_for(lambda: verdict(d, "203.0.113.66")[0] == "REJECT", "it works")
     n.signal(signal.SIGSTOP)
     for client in ("192.0.2.10", "192.0.2.11"):
         before = time.monotonic()
@@ -138,19 +143,19 @@ def a_dead_resolver_costs_the_budget_and_no_more(t):
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(200)]
     [x.start() for x in threads]
     [x.join() for x in threads]
-    check(time.monotonic() - before < 10 and len(many) == 200, "two hundred at once wait together")
+    check(time.monotonic() - before < 30 and len(many) == 200, "two hundred at once wait together")
     check(all(a.startswith(DEFERRED) for a in many), "and are judged")
     n.signal(signal.SIGCONT)
-    wait_for(lambda: verdict(d, "203.0.113.66", "again@example.org")[0] == "REJECT", "it works again", 40)
+    wait_for(lambda: verdict(d, "203.0.113.66", "again@example.org")[0] == "REJECT", "it works again")
 
 
 class Slow:
-    """Answers every question with 127.0.0.2, late."""
+    """Answers every question with 127.0.0.2, late: after so many seconds, or on release()."""
 
-    def __init__(self, test, seconds):
+    def __init__(self, test, seconds=None):
         self.s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.s.bind(("127.0.0.1", 0))
-        self.seconds, self.asked = seconds, []
+        self.seconds, self.asked, self.held = seconds, [], []
         test.at_end(self.s.close)
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -170,15 +175,24 @@ class Slow:
             answer = query[:2] + (b"\x81\x80" if listed else b"\x81\x83") + b"\0\1" + (b"\0\1" if listed else b"\0\0") + b"\0\0\0\0" + query[12:end]
             if listed:
                 answer += b"\xc0\x0c\0\1\0\1\0\0\1\0\0\4\x7f\0\0\2"
-            threading.Timer(self.seconds, self.s.sendto, (answer, peer)).start()
+            if self.seconds is None:
+                self.held.append((answer, peer))
+            else:
+                threading.Timer(self.seconds, self.s.sendto, (answer, peer)).start()
+
+    def release(self):
+        """Those that were asked so far."""
+        for answer, peer in list(self.held):
+            self.s.sendto(answer, peer)
 
 
 @test
 def a_late_answer_serves_the_next_attempt(t):
-    slow = Slow(t, 0.8)
+    slow = Slow(t)
     d = t.daemon(f"dns servers {slow.address} budget 200ms\nblock dnsbl late.test")
     equal(verdict(d, "203.0.113.66")[1], "new", "nobody waits that long")
-    time.sleep(1.2)
+    slow.release()
+    wait_for(lambda: "reject" in t.greylag(d, "why", "203.0.113.66", "alice@example.org", "bob@example.net"), "the answer to come")
     equal(verdict(d, "203.0.113.66")[0], "REJECT", "now it is known")
 
 
@@ -187,7 +201,7 @@ def a_reload_brings_other_lists(t):
     n = Nsd(t, LISTS)
     d = daemon(t, n, "")
     equal(verdict(d, "203.0.113.66")[1], "new", "no rule asks")
-    d.configure(f"dns servers {n.address}\nblock dnsbl bl.test\nblock rate 3/1m recipient flood@example.net")
+    d.configure(f"dns servers {n.address} budget 20s\nblock dnsbl bl.test\nblock rate 3/1m recipient flood@example.net")
     t.greylag(d, "reload")
     equal(verdict(d, "203.0.113.66")[0], "REJECT", "now one does")
     with Asker(d.socket) as a:

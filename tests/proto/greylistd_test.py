@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The socket of greylistd's protocol in the real greylagd: what Exim's ACLs ask,
 greylist(1)'s commands, and every kind of bad input."""
+import contextlib
 import pathlib
 import re
 import signal
@@ -24,7 +25,9 @@ def start(t, config="", **more):
 
 
 def reconfigure(d, config):
-    d.configure(f"listen greylistd unix {d.greylistd}\n{config}")
+    """With a deadline that a busy disk keeps."""
+    deadline = "" if "store deadline" in config else "store deadline 20s\n"
+    d.configure(f"listen greylistd unix {d.greylistd}\n{deadline}{config}")
 
 
 def connect(d, limit=LIMIT):
@@ -67,10 +70,11 @@ def ask(d, command, close=True):
 
 @test
 def first_attempt_early_and_good_retry(t):
-    d = start(t, "greylist delay 1s")
+    # Time is counted in whole seconds: the early retry may come four of them later.
+    d = start(t, "greylist delay 5s")
     equal(ask(d, f"--grey {TRIPLET}"), "true", "first attempt")
     equal(ask(d, f"--grey {TRIPLET}"), "true", "early retry")
-    time.sleep(1.1)
+    time.sleep(5.1)
     equal(ask(d, f"--grey {TRIPLET}"), "false", "good retry")
     equal(ask(d, f"--grey {TRIPLET}"), "false", "known")
     wait_for(lambda: "reason=allowed" in d.logged() or "reason=known" in d.logged(), "the last verdict")
@@ -114,7 +118,7 @@ def ends_of_a_command(t):
         equal(ask(d, command, close), "grey", repr(command))
     started = time.monotonic()
     equal(ask(d, TRIPLET, close=False), "grey", "neither line feed nor end of file")
-    check(time.monotonic() - started < 3, "and soon")
+    check(time.monotonic() - started < 20, "and soon, not when requests take too long")
     wait_for(lambda: d.logged().count("reason=early") == 6, "it was the same triplet")
 
 
@@ -313,19 +317,30 @@ def long_commands(t):
     check(d.resident_kb() < 100_000 or "build-asan" in t.args.greylagd, "memory")
 
 
+def by_bytes(d, pause, close):
+    """The answer to bytes that were sent apart, but none so late that the command was taken for complete
+    (QUIET_MS): what the machine held up so long says nothing."""
+    while True:
+        times = [time.monotonic()]
+        with connect(d) as s:
+            with contextlib.suppress(BrokenPipeError):
+                for byte in TRIPLET.encode():
+                    s.sendall(bytes([byte]))
+                    times.append(time.monotonic())
+                    time.sleep(pause)
+                if close:
+                    s.shutdown(socket.SHUT_WR)
+            times.append(time.monotonic())
+            got = answer(s)
+        if max(b - a for a, b in zip(times, times[1:])) < 0.1:
+            return got
+
+
 @test
 def one_byte_at_a_time(t):
     d = start(t)
-    with connect(d) as s:
-        for byte in TRIPLET.encode():
-            s.sendall(bytes([byte]))
-        s.shutdown(socket.SHUT_WR)
-        equal(answer(s), b"grey")
-    with connect(d) as s:
-        for byte in TRIPLET.encode():
-            s.sendall(bytes([byte]))
-            time.sleep(0.01)
-        equal(answer(s), b"grey")
+    equal(by_bytes(d, 0, True), b"grey")
+    equal(by_bytes(d, 0.01, False), b"grey")
     wait_for(lambda: "reason=early" in d.logged(), "the same triplet")
 
 
@@ -418,7 +433,7 @@ def stops_while_clients_hang(t):
         equal(ask(d, TRIPLET), "grey")
         started = time.monotonic()
         equal(d.stop(), 0, "exit status")
-        check(time.monotonic() - started < 8, "slow stop")
+        check(time.monotonic() - started < 30, "slow stop")
     check(not d.greylistd.exists(), "the socket is gone")
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Skip, Tests, check, equal, free_port, wait_for
+from harness import LIMIT, Skip, Tests, check, equal, free_port, listens_at, wait_for
 
 test = Tests(__doc__)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -25,7 +25,7 @@ stop() {{ kill "$(cat {pid})"; while kill -0 "$(cat {pid})" 2>/dev/null; do slee
 start() {{
 	greylagd -t >/dev/null || return
 	setsid "{greylagd}" -f -c {root}/etc/greylag/greylag.conf </dev/null >/dev/null 2>>{root}/stderr & echo $! >{pid}
-	for i in $(seq 200); do greylag version >/dev/null 2>&1 && return; sleep 0.05; done
+	for i in $(seq 1200); do greylag version >/dev/null 2>&1 && return; sleep 0.05; done
 	return 1
 }}
 case $1:$2 in
@@ -65,11 +65,11 @@ class System:
             path.chmod(0o755)
 
     def configure(self, text, name="greylag.conf"):
-        """Settings of the guide, beside those that its system has anyway."""
+        """Settings of the guide, beside those that its system has anyway; its disk may be slow."""
         store = "" if re.search("^store ", text, re.M) else f"store rocksdb {self.root}/var/lib/greylag\n"
         text = text.replace(SHARED, self.shared)
         self.put(f"etc/greylag/{name}", f"listen policy unix {self.root}/run/policy\nlisten control unix {self.root}/run/control\n"
-                                        f"{store}log file {self.log}\nuser root\n{text}")
+                                        f"{store}store deadline 20s\nlog file {self.log}\nuser root\n{text}")
 
     def run(self, command):
         """Exit status and output, with the paths of a real system again."""
@@ -124,6 +124,7 @@ def guide(t):
     server = subprocess.Popen(["redis-server", "--bind", "127.0.0.1", "--port", system.shared.split(":")[1], "--save", "",
                                "--dir", str(t.folder)], stdout=subprocess.DEVNULL)
     t.at_end(server.kill)
+    wait_for(lambda: listens_at(int(system.shared.split(":")[1])), "the Valkey server")
     commands = 0
     for kind, name, text in blocks((ROOT / "docs/guide.md").read_text()):
         if kind == "conf":
@@ -207,9 +208,12 @@ def manual_of_greylag_milter(t):
                         ("greylag-milter --", f"exec {pathlib.Path(t.args.greylagd).parents[1] / 'doors/greylag-milter'} --")):
         check(there in command, f"the example has no {there}")
         command = command.replace(there, here)
-    p = subprocess.Popen(["bash", "-c", command], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = t.folder / "said"
+    p = subprocess.Popen(["bash", "-c", command], stdin=subprocess.DEVNULL, stderr=open(said, "wb"))
     t.at_end(p.kill)
-    wait_for(lambda: (t.folder / "milter").exists(), "the milter's socket")
+    # The socket is there before it takes signals.
+    wait_for(lambda: "serves on" in said.read_text(), "the milter to serve")
+    check((t.folder / "milter").exists(), "the milter's socket")
     p.terminate()
     equal(p.wait(LIMIT), 0, "exit status")
 

@@ -14,7 +14,7 @@ from harness import LIMIT, Asker, Tests, check, equal, wait_for
 from valkey import Server
 
 test = Tests(__doc__)
-CONFIG = "greylist delay 0\ntrap recipient honey@example.net\nallow client 203.0.113.0/24"
+CONFIG = "greylist delay 0\nstore deadline 20s\ntrap recipient honey@example.net\nallow client 203.0.113.0/24"
 
 
 def command(d, **arguments):
