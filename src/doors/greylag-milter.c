@@ -260,7 +260,12 @@ static int open_socket(struct door *d, struct buf *why)
 static int start(struct door *d, const struct door_options *o, struct buf *why)
 {
 	d->loop = loop_new(why);
-	int fd = d->loop ? open_socket(d, why) : -1;
+	if (!d->loop)
+		return -1;
+	/* Before there is a socket that would be left behind. */
+	if (loop_on_signal(d->loop, SIGTERM, on_signal, d->loop) != 0 || loop_on_signal(d->loop, SIGINT, on_signal, d->loop) != 0)
+		return buf_fail(why, "cannot watch signals");
+	int fd = open_socket(d, why);
 	if (fd < 0)
 		return -1;
 	const struct pool_options pool = { .loop = d->loop, .endpoint = o->endpoint, .deadline_ms = o->deadline_ms,
@@ -273,8 +278,6 @@ static int start(struct door *d, const struct door_options *o, struct buf *why)
 	loop_timer_init(&d->watchdog, d->loop, keep_alive, d);
 	loop_each_turn(d->loop, reap, d);
 	loop_each_turn(d->loop, flush_log, NULL);
-	if (loop_on_signal(d->loop, SIGTERM, on_signal, d->loop) != 0 || loop_on_signal(d->loop, SIGINT, on_signal, d->loop) != 0)
-		return buf_fail(why, "cannot watch signals");
 	return loop_watch_set(&d->listener, LOOP_READ) == 0 ? 0 : buf_fail(why, "cannot watch the socket");
 }
 

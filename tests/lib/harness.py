@@ -103,7 +103,7 @@ def free_port():
 class Daemon:
     """A greylagd with its own folder. `config` is added after the listen and store lines.
     Tests ask far faster and more alike than mail servers do, which would be penalised;
-    with penalties=True, or a `penalty` in `config`, all is as it comes."""
+    with penalties=True, or a `penalty` in `config`, all is as it comes. The test's disk may be slow."""
 
     def __init__(self, binary, folder, config="", store="memory", wrap=(), env=None, penalties=False):
         self.penalties = penalties
@@ -119,10 +119,11 @@ class Daemon:
 
     def configure(self, config):
         penalties = "" if self.penalties or "penalty" in config else "penalty hasty 0 hammering 0 hopping 0 unretried 0\n"
+        deadline = "store deadline 20s\n" if self.store.startswith("rocksdb") and "deadline" not in config else ""
         self.config_file.write_text(
             f"listen policy unix {self.socket} mode 0666\n"
             f"listen control unix {self.control}\n"
-            f"store {self.store}\nlog file {self.log}\nuser root\nhostname mx.test\n{config}\n{penalties}")
+            f"store {self.store}\nlog file {self.log}\nuser root\nhostname mx.test\n{config}\n{penalties}{deadline}")
 
     def start(self, wait=True):
         if not self.store_folder.exists():
