@@ -17,7 +17,7 @@ from harness import Asker, Tests, check, equal, wait_for
 test = Tests(__doc__)
 test.parser.add_argument("--kills", type=int, default=200)
 WRITERS = 8
-PATIENT = 'reply text "Greylisted %w"\nstore deadline 20s\n'  # the disk may take its time
+CONFIG = 'reply text "Greylisted %w"\n'
 
 
 def triplet(number):
@@ -71,7 +71,7 @@ def verify(daemon, numbers, wanted):
 def acknowledged_deferrals_survive_kills(t):
     r = random.Random(7)
     # What was deferred stays early, however long the test takes.
-    d = t.daemon(PATIENT + "greylist delay 1d\nlog passes no\nlog level warning", store="rocksdb")
+    d = t.daemon(CONFIG + "greylist delay 1d\nlog passes no\nlog level warning", store="rocksdb")
     everything, last = [], 0
     for kill in range(t.args.kills):
         load = Load(d, last)
@@ -92,7 +92,7 @@ def acknowledged_deferrals_survive_kills(t):
 
 @test
 def acknowledged_first_passes_survive_kills(t):
-    d = t.daemon(PATIENT + "greylist delay 1s", store="rocksdb")
+    d = t.daemon(CONFIG + "greylist delay 1s", store="rocksdb")
     for kill in range(10):
         numbers = range(kill * 20, kill * 20 + 20)
         with Asker(d.socket) as asker:
@@ -112,7 +112,7 @@ def acknowledged_first_passes_survive_kills(t):
 
 @test
 def a_kill_during_a_clean_stop(t):
-    d = t.daemon(PATIENT, store="rocksdb")
+    d = t.daemon(CONFIG, store="rocksdb")
     for kill in range(5):
         load = Load(d, kill * 1_000_000)
         time.sleep(0.2)

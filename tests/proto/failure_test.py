@@ -12,7 +12,6 @@ from harness import LIMIT, Asker, Skip, Tests, ask_once, check, equal, request_b
 
 test = Tests(__doc__)
 NEW = 'reply text "Greylisted %w"\ngreylist delay 1h'
-PATIENT = NEW + "\nstore deadline 20s"  # where the disk may take its time
 
 
 def refuses_to_start(t, d, text):
@@ -36,7 +35,7 @@ def store_folder_is_missing(t):
 
 @test
 def store_is_locked_by_another(t):
-    d = t.daemon(PATIENT, store="rocksdb")
+    d = t.daemon(NEW, store="rocksdb")
     other = t.daemon(store=f"rocksdb {d.store_folder}", start=False)
     refuses_to_start(t, other, "another")
     check(ask_once(d.socket).startswith("DEFER"), "the first serves on")
@@ -92,7 +91,7 @@ def disk_full_and_free_again(t):
         raise Skip("cannot mount a tmpfs here")
     t.at_end(lambda: subprocess.run(["umount", "-l", disk]))
     (disk / "store").mkdir()
-    d = t.daemon(PATIENT + "\nstore write-buffer 1M", store=f"rocksdb {disk}/store")
+    d = t.daemon(NEW + "\nstore write-buffer 1M", store=f"rocksdb {disk}/store")
     with Asker(d.socket) as a:
         equal(a.ask(client_address="10.0.0.1"), "DEFER_IF_PERMIT 4.2.0 Greylisted new")
         with open(disk / "filler", "wb") as f:
@@ -126,14 +125,14 @@ def disk_full_and_free_again(t):
 
 @test
 def backup_while_mail_flows(t):
-    d = t.daemon(PATIENT, store="rocksdb")
+    d = t.daemon(NEW, store="rocksdb")
     with Asker(d.socket) as a:
         for i in range(100):
             a.ask(client_address=f"10.0.{i}.1")
         t.greylag(d, "backup", str(d.store_folder / "backup-1"))
         equal(a.ask(client_address="10.9.9.9"), "DEFER_IF_PERMIT 4.2.0 Greylisted new", "still serving")
     d.stop()
-    copy = t.daemon(PATIENT, store=f"rocksdb {d.store_folder}/backup-1")
+    copy = t.daemon(NEW, store=f"rocksdb {d.store_folder}/backup-1")
     with Asker(copy.socket) as a:
         for i in range(100):
             equal(a.ask(client_address=f"10.0.{i}.1"), "DEFER_IF_PERMIT 4.2.0 Greylisted early", f"record {i}")
@@ -142,7 +141,7 @@ def backup_while_mail_flows(t):
 
 @test
 def growth_is_bounded_for_one_network(t):
-    d = t.daemon(PATIENT + "\ncap identity 1000\nlog level warning", store="rocksdb")
+    d = t.daemon(NEW + "\ncap identity 1000\nlog level warning", store="rocksdb")
     with Asker(d.socket) as a:
         a.ask(client_address="198.51.100.1")
         for i in range(6000):
@@ -154,7 +153,7 @@ def growth_is_bounded_for_one_network(t):
 
 @test
 def a_store_survives_restarts_and_keeps_counting(t):
-    d = t.daemon("store deadline 20s\ngreylist delay 0s", store="rocksdb")
+    d = t.daemon("greylist delay 0s", store="rocksdb")
     ask_once(d.socket)
     d.stop()
     d.start()

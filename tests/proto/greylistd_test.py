@@ -25,9 +25,7 @@ def start(t, config="", **more):
 
 
 def reconfigure(d, config):
-    """With a deadline that a busy disk keeps."""
-    deadline = "" if "store deadline" in config else "store deadline 20s\n"
-    d.configure(f"listen greylistd unix {d.greylistd}\n{deadline}{config}")
+    d.configure(f"listen greylistd unix {d.greylistd}\n{config}")
 
 
 def connect(d, limit=LIMIT):

@@ -176,7 +176,7 @@ def copied(t, *words):
 @test
 def copies_between_all_stores(t):
     server = mariadb.alone(t)
-    d = t.daemon(NEW + "\ngreylist delay 0s\nstore deadline 20s", store="rocksdb")
+    d = t.daemon(NEW + "\ngreylist delay 0s", store="rocksdb")
     with Asker(d.socket) as a:
         for i in range(1500):
             a.ask(client_address=f"10.{i >> 8}.{i & 255}.1", sender=f"s{i}@example.org")

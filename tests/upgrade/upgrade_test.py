@@ -25,7 +25,7 @@ STRANGER = {"client_address": "203.0.113.200", "sender": "mallory@example.com"}
 
 
 def old_store(t, name):
-    d = t.daemon(f"greylist delay 1h keep {KEEP}\nlog passes yes\nstore deadline 20s", store="rocksdb", start=False)
+    d = t.daemon(f"greylist delay 1h keep {KEEP}\nlog passes yes", store="rocksdb", start=False)
     with tarfile.open(HERE / name) as tar:
         tar.extractall(d.folder, filter="data") if hasattr(tarfile, "data_filter") else tar.extractall(d.folder)
     check(d.store_folder.is_dir(), "the archive has a folder `store`")
