@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/inherit.h"
 #include "daemon/detach.h"
 #include "daemon/listener.h"
@@ -136,7 +137,7 @@ static void confine(const struct config *config)
 
 static int start(struct server *s, struct config *config, struct buf *why)
 {
-	uint64_t files = privileges_raise_files();
+	uint64_t files = descriptors_raise();
 
 	if (config->settings.limit_connections + FILES_IN_RESERVE > files)
 		config->settings.limit_connections = files > FILES_IN_RESERVE + 16 ? files - FILES_IN_RESERVE : 16;

@@ -6,22 +6,9 @@
 #include <linux/landlock.h>
 #include <pwd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-uint64_t privileges_raise_files(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return 1024;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-		getrlimit(RLIMIT_NOFILE, &limit);
-	return (uint64_t)limit.rlim_cur;
-}
 
 /* The ids of the settings' user and group. */
 static int look_up(const struct settings *s, uid_t *uid, gid_t *gid, struct buf *why)

@@ -5,9 +5,6 @@
 
 #include "config/config.h"
 
-/* Raises the limit on open files to the hard limit and returns it. */
-uint64_t privileges_raise_files(void);
-
 /* Makes a folder for the store (its last component) owned by the configured
  * user, when running as root and it is not there. 0, or -1 with why. */
 int privileges_own_folder(const char *path, const struct settings *s, struct buf *why);

@@ -2,10 +2,10 @@
  * wanted. One thread, any number of sessions. */
 #include <errno.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <syslog.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/inherit.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -281,16 +281,6 @@ static int start(struct door *d, const struct door_options *o, struct buf *why)
 	return loop_watch_set(&d->listener, LOOP_READ) == 0 ? 0 : buf_fail(why, "cannot watch the socket");
 }
 
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int main(int argc, char **argv)
 {
 	struct door_options options;
@@ -305,7 +295,7 @@ int main(int argc, char **argv)
 	}
 	const struct log_options log = { .target = settings.syslog ? LOG_TO_SYSLOG : LOG_TO_STDERR, .ident = "greylag-milter",
 					 .facility = LOG_MAIL, .level = LOG_LEVEL_INFO };
-	raise_descriptors();
+	descriptors_raise();
 	inherit_begin();
 	if (log_open(&log, &why) != 0 || start(&door, &options, &why) != 0) {
 		fprintf(stderr, "greylag-milter: %s\n", buf_str(&why));

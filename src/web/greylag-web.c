@@ -3,11 +3,11 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptors.h"
 #include "base/endpoint.h"
 #include "base/log.h"
 #include "client/client.h"
@@ -117,16 +117,6 @@ static int prepare(const struct arguments *a, struct endpoint *e, struct buf *wh
 	return STATUS_UNAVAILABLE;
 }
 
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* Until it is told to stop. The signals are blocked in all threads. */
 static void watch(struct http *http, const sigset_t *signals)
 {
@@ -152,7 +142,7 @@ static int serve(const struct arguments *a, const struct endpoint *e, struct buf
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	raise_descriptors();
+	descriptors_raise();
 	int fd = log_open(&log, why) == 0 ? endpoint_listen(e, 0, "", why) : -1;
 	bool started = fd >= 0 && source_start(a->web->source, why) == 0;
 	struct http *http = started ? http_new(fd, web_serve, a->web, why) : NULL;
