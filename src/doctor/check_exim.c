@@ -65,7 +65,7 @@ static void check_place(struct doctor *d, const struct eximconf *c, const struct
 
 /* --- Where they ask --------------------------------------------------------------------------------- */
 
-static void check_socket(struct doctor *d, const struct eximconf *c, struct place place)
+static void check_socket(struct doctor *d, struct eximconf *c, struct place place)
 {
 	char storage[300], line[400];
 	struct buf b = BUF_ON(storage), lines = BUF_ON(line);
@@ -88,7 +88,7 @@ static void check_socket(struct doctor *d, const struct eximconf *c, struct plac
 
 /* --- The whole ----------------------------------------------------------------------------------------- */
 
-static void check_statements(struct doctor *d, const struct eximconf *c)
+static void check_statements(struct doctor *d, struct eximconf *c)
 {
 	const struct exim_statement *first = NULL, *ours = eximconf_asks(c, c->rcpt);
 

@@ -39,37 +39,34 @@ static struct span take_name(struct span *rest)
 
 /* --- Macros ---------------------------------------------------------------------------------- */
 
-static const struct exim_macro *find_macro(const struct eximconf *c, struct span name)
+/* Its value, NULL when it is not defined. */
+static char **find_macro(struct eximconf *c, struct span name)
 {
 	for (unsigned i = 0; i < c->macro_count; i++)
 		if (span_eq(span_of(c->macros[i].name), name))
-			return &c->macros[i];
+			return &c->macros[i].value;
 	return NULL;
 }
 
-static bool add_macro(struct eximconf *c, struct span name, struct span value)
+/* One that is defined again has the later value. */
+static void add_macro(struct eximconf *c, struct span name, struct span value)
 {
-	char *copy = strndup(value.n ? value.p : "", value.n);
-	struct exim_macro *old = NULL;
+	char *copy = strndup(value.n ? value.p : "", value.n), **old = find_macro(c, name);
 
-	for (unsigned i = 0; i < c->macro_count; i++)
-		if (span_eq(span_of(c->macros[i].name), name))
-			old = &c->macros[i];
-	if (old && copy) {
-		free(old->value);
-		old->value = copy;
-		return true;
+	if (copy && old) {
+		free(*old);
+		*old = copy;
+		return;
 	}
 	char *own = copy && c->macro_count < EXIM_MACROS_MAX ? strndup(name.p, name.n) : NULL;
 	if (own)
 		c->macros[c->macro_count++] = (struct exim_macro){ own, copy };
 	else
 		free(copy);
-	return own != NULL;
 }
 
 /* Macros are looked for as whole words; Exim finds them inside words too, which nobody writes. */
-static bool replace_once(const struct eximconf *c, struct span text, struct buf *out)
+static bool replace_once(struct eximconf *c, struct span text, struct buf *out)
 {
 	bool replaced = false;
 
@@ -78,18 +75,18 @@ static bool replace_once(const struct eximconf *c, struct span text, struct buf 
 		size_t n = 0;
 		while (i + n < text.n && name_byte(text.p[i + n]))
 			n++;
-		const struct exim_macro *m = n ? find_macro(c, span_make(text.p + i, n)) : NULL;
-		if (m)
-			buf_adds(out, m->value);
+		char **macro = n ? find_macro(c, span_make(text.p + i, n)) : NULL;
+		if (macro)
+			buf_adds(out, *macro);
 		else
 			buf_add(out, text.p + i, n ? n : 1);
-		replaced = replaced || m;
+		replaced = replaced || macro;
 		i += n ? n : 1;
 	}
 	return replaced;
 }
 
-static void replace(const struct eximconf *c, struct span text, struct buf *out)
+static void replace(struct eximconf *c, struct span text, struct buf *out)
 {
 	char storage[2000];
 	struct buf from = BUF_ON(storage);
@@ -101,13 +98,13 @@ static void replace(const struct eximconf *c, struct span text, struct buf *out)
 	}
 }
 
-const char *eximconf_macro(const struct eximconf *c, const char *name, const char *fallback, struct buf *out)
+const char *eximconf_macro(struct eximconf *c, const char *name, const char *fallback, struct buf *out)
 {
-	const struct exim_macro *m = find_macro(c, span_of(name));
+	char **macro = find_macro(c, span_of(name));
 
-	if (!m)
+	if (!macro)
 		return fallback;
-	replace(c, span_of(m->value), out);
+	replace(c, span_of(*macro), out);
 	return buf_str(out);
 }
 
@@ -235,7 +232,7 @@ struct nesting {
 	struct { bool on, was; } levels[NESTED_MAX + 1];
 };
 
-static bool names_a_macro(const struct eximconf *c, struct span text)
+static bool names_a_macro(struct eximconf *c, struct span text)
 {
 	while (text.n) {
 		struct span name = take_name(&text);
@@ -247,7 +244,7 @@ static bool names_a_macro(const struct eximconf *c, struct span text)
 	return false;
 }
 
-static void nest(const struct eximconf *c, struct nesting *n, struct span word, struct span text)
+static void nest(struct eximconf *c, struct nesting *n, struct span word, struct span text)
 {
 	bool negated = span_ends(word, span_of("ndef")), holds = names_a_macro(c, text) != negated;
 

@@ -57,7 +57,7 @@ struct eximconf *eximconf_new(const char *path, eximconf_reader *read, void *arg
 void eximconf_free(struct eximconf **c);
 
 /* What a macro stands for, others in it replaced; fallback when it is not defined. */
-const char *eximconf_macro(const struct eximconf *c, const char *name, const char *fallback, struct buf *out);
+const char *eximconf_macro(struct eximconf *c, const char *name, const char *fallback, struct buf *out);
 /* The first statement of that ACL that asks us, itself or by an ACL that it names; NULL for none. */
 const struct exim_statement *eximconf_asks(const struct eximconf *c, int acl);
 
