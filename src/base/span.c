@@ -23,6 +23,11 @@ bool span_starts(struct span s, struct span head)
 	return s.n >= head.n && span_eq(span_head(s, head.n), head);
 }
 
+bool span_has(struct span s, struct span part)
+{
+	return part.n == 0 || (s.n && memmem(s.p, s.n, part.p, part.n) != NULL);
+}
+
 bool span_ends(struct span s, struct span tail)
 {
 	return s.n >= tail.n && span_eq(span_from(s, s.n - tail.n), tail);

@@ -42,6 +42,8 @@ static inline char ascii_lower(char c)
 }
 static inline bool ascii_digit(char c) { return c >= '0' && c <= '9'; }
 static inline bool ascii_alpha(char c) { return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z'; }
+/* Letters, digits, underscore: what names consist of in many languages. */
+static inline bool ascii_word(char c) { return ascii_alpha(c) || ascii_digit(c) || c == '_'; }
 static inline bool ascii_blank(char c) { return c == ' ' || c == '\t'; }
 static inline bool ascii_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
 static inline bool ascii_hex(char c)
@@ -54,6 +56,7 @@ bool span_eq(struct span a, struct span b);
 bool span_ieq(struct span a, struct span b);
 bool span_starts(struct span s, struct span head);
 bool span_ends(struct span s, struct span tail);
+bool span_has(struct span s, struct span part);
 bool span_istarts(struct span s, struct span head);
 bool span_iends(struct span s, struct span tail);
 

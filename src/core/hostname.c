@@ -117,14 +117,6 @@ static bool all_of(struct span s, bool (*is)(char c))
 	return true;
 }
 
-static bool contains(struct span s, struct span part)
-{
-	for (size_t i = 0; i + part.n <= s.n; i++)
-		if (s.p[i] == part.p[0] && memcmp(s.p + i, part.p, part.n) == 0)
-			return true;
-	return false;
-}
-
 static bool listed(const char *list, struct span word)
 {
 	struct span rest = span_of(list), item;
@@ -291,7 +283,7 @@ static bool label_fits(const struct words *row, struct span label)
 		return any_word(row, label, has_serial);
 	case AT_PART:
 		for (const char *const *word = row->list; *word; word++)
-			if (contains(label, span_of(*word)))
+			if (span_has(label, span_of(*word)))
 				return true;
 		return false;
 	case AT_END:
@@ -426,7 +418,7 @@ static bool carries_padded(const struct view *v, const struct netaddr *a)
 		buf_addc(&b, (char)('0' + a->bytes[i] / 10 % 10));
 		buf_addc(&b, (char)('0' + a->bytes[i] % 10));
 	}
-	return contains(v->flat, buf_span(&b));
+	return span_has(v->flat, buf_span(&b));
 }
 
 /* 58c60102 */
@@ -436,7 +428,7 @@ static bool carries_hex(const struct view *v, const struct netaddr *a)
 	struct buf b = buf_on(text, sizeof text);
 
 	add_hex(&b, a->bytes, 4);
-	return contains(v->flat, buf_span(&b));
+	return span_has(v->flat, buf_span(&b));
 }
 
 static bool has_run(const struct view *v, struct span digits)
@@ -491,7 +483,7 @@ static bool carries_half(const struct view *v, const uint8_t *half)
 		significant += text[i] != '0';
 	}
 	return significant >= 3 &&
-	       (contains(v->flat, buf_span(&b)) || contains(v->flat, span_make(back, 16)));
+	       (span_has(v->flat, buf_span(&b)) || span_has(v->flat, span_make(back, 16)));
 }
 
 /* Value of a group of one to four hex digits; 0x10000 when it is none. */

@@ -124,11 +124,6 @@ const struct postfix_parameter *postfixconf_find(const struct postfixconf *c, st
 	return NULL;
 }
 
-static bool name_byte(char c)
-{
-	return ascii_alpha(c) || ascii_digit(c) || c == '_';
-}
-
 /* $name, ${name}, $(name); conditional forms stay as they are. */
 static void expand(const struct postfixconf *c, struct span value, struct buf *out, unsigned depth, unsigned *left)
 {
@@ -136,7 +131,7 @@ static void expand(const struct postfixconf *c, struct span value, struct buf *o
 		size_t from = i + 1, n = 0;
 		bool open = value.p[i] == '$' && from < value.n && (value.p[from] == '{' || value.p[from] == '(');
 		from += open;
-		while (value.p[i] == '$' && from + n < value.n && name_byte(value.p[from + n]))
+		while (value.p[i] == '$' && from + n < value.n && ascii_word(value.p[from + n]))
 			n++;
 		bool closed = !open || (from + n < value.n && (value.p[from + n] == '}' || value.p[from + n] == ')'));
 		const struct postfix_parameter *p = n && closed && depth < DEPTH_MAX && *left ?

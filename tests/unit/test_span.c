@@ -12,6 +12,9 @@ static void comparing(void **state)
 	assert_true(span_starts(span_of("abc"), span_of("")));
 	assert_true(span_iends(span_of("mail.EXAMPLE.org"), span_of(".example.ORG")));
 	assert_false(span_ends(span_of("org"), span_of("example.org")));
+	assert_true(span_has(span_of("example.org"), span_of("le.o")) && span_has(span_of(NULL), span_of("")));
+	assert_false(span_has(span_of("example.org"), span_of("Org")) || span_has(span_of(NULL), span_of("a")));
+	assert_false(span_has(span_make("abcd", 3), span_of("cd")));
 }
 
 static void cutting(void **state)
