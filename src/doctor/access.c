@@ -122,7 +122,7 @@ int doctor_socket(struct doctor *d, struct place place, const char *path, const 
 
 	doctor_path(d, full, sizeof full, path);
 	if (stat(full, &st) != 0) {
-		doctor_found(d, DOCTOR_BAD, place, "/etc/greylag/greylag.conf", lines, "there is no socket %.200s", path);
+		doctor_found(d, DOCTOR_BAD, place, DOCTOR_CONFIG, lines, "there is no socket %.200s", path);
 		return -1;
 	}
 	if (!S_ISSOCK(st.st_mode)) {
@@ -131,7 +131,7 @@ int doctor_socket(struct doctor *d, struct place place, const char *path, const 
 	}
 	if (find_user(user, &who)) {
 		if (!may(&who, &st, 2)) {
-			doctor_found(d, DOCTOR_BAD, place, "/etc/greylag/greylag.conf", lines,
+			doctor_found(d, DOCTOR_BAD, place, DOCTOR_CONFIG, lines,
 				     "%.40s may not write to the socket %.200s", user, path);
 			return -1;
 		}

@@ -7,7 +7,6 @@
 
 #include "doctor/doctor.h"
 
-#define CONFIG "/etc/greylag/greylag.conf"
 #define DAY 86400
 #define APART_S 5	/* clocks that NTP keeps are nearer */
 
@@ -54,7 +53,7 @@ void doctor_configuration(struct doctor *d)
 	if (d->root[0] == '\0' && running[0])
 		snprintf(d->config_path, sizeof d->config_path, "%s", running);
 	else
-		doctor_path(d, d->config_path, sizeof d->config_path, CONFIG);
+		doctor_path(d, d->config_path, sizeof d->config_path, DOCTOR_CONFIG);
 	d->config = config_load(d->config_path, &diag);
 	unsigned found = d->found;
 	if (d->root[0])
@@ -89,7 +88,7 @@ void doctor_daemon(struct doctor *d)
 	if (number_of(d->status, "uptime_s") > DAY && number_of(d->status, "requests") == 0)
 		doctor_found(d, DOCTOR_BAD, nowhere, NULL, NULL, "nobody has asked since the start %s ago", buf_str(&b));
 	if (strcmp(text_of(d->status, "mode"), "observe") == 0)
-		doctor_found(d, DOCTOR_WARN, nowhere, CONFIG, "mode enforce\n", "mode observe: all mail passes");
+		doctor_found(d, DOCTOR_WARN, nowhere, DOCTOR_CONFIG, "mode enforce\n", "mode observe: all mail passes");
 }
 
 void doctor_store(struct doctor *d)
@@ -105,10 +104,10 @@ void doctor_store(struct doctor *d)
 		doctor_found(d, DOCTOR_WARN, nowhere, NULL, NULL, "%lld changes were lost while the store was away",
 			     (long long)number_of(store, "journal_dropped"));
 	if (strcmp(text_of(store, "driver"), "memory") == 0)
-		doctor_found(d, DOCTOR_WARN, nowhere, CONFIG, "store rocksdb /var/lib/greylag\n",
+		doctor_found(d, DOCTOR_WARN, nowhere, DOCTOR_CONFIG, "store rocksdb /var/lib/greylag\n",
 			     "store memory: a restart forgets everything");
 	if (strcmp(text_of(store, "driver"), "failing") == 0)
-		doctor_found(d, DOCTOR_BAD, nowhere, CONFIG, "store rocksdb /var/lib/greylag\n", "store failing: it fails on purpose");
+		doctor_found(d, DOCTOR_BAD, nowhere, DOCTOR_CONFIG, "store rocksdb /var/lib/greylag\n", "store failing: it fails on purpose");
 	if (d->found == 0)
 		doctor_found(d, DOCTOR_OK, nowhere, NULL, NULL, "the store is well");
 }
@@ -156,7 +155,7 @@ void doctor_dns(struct doctor *d)
 	size_t i;
 
 	if (sent >= 5 && lost * 2 > sent)
-		doctor_found(d, DOCTOR_BAD, nowhere, CONFIG, "dns servers 127.0.0.1\n",
+		doctor_found(d, DOCTOR_BAD, nowhere, DOCTOR_CONFIG, "dns servers 127.0.0.1\n",
 			     "the resolver does not work: %lld of %lld questions had no answer", (long long)lost, (long long)sent);
 	json_array_foreach(json_object_get(dns, "lists"), i, row) {
 		const char *health = text_of(row, "health");

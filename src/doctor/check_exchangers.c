@@ -195,7 +195,7 @@ static void judge(struct search *s)
 	char name[300], domain[300];
 
 	if (s->domain_count && s->failed == s->domain_count)
-		doctor_found(d, DOCTOR_BAD, nowhere, "/etc/greylag/greylag.conf", "dns servers 127.0.0.1\n",
+		doctor_found(d, DOCTOR_BAD, nowhere, DOCTOR_CONFIG, "dns servers 127.0.0.1\n",
 			     "the resolver does not answer: asked for the exchangers of %u domains", s->domain_count);
 	for (unsigned i = 0; i < s->host_count; i++) {
 		const struct host *h = &s->hosts[i];
@@ -204,7 +204,7 @@ static void judge(struct search *s)
 			continue;
 		buf_addsafe(&n, span_of(h->name), 60);
 		buf_addsafe(&o, span_of(h->domain), 60);
-		doctor_found(d, DOCTOR_WARN, nowhere, "/etc/greylag/greylag.conf", "store valkey 192.0.2.10:6379    # or mariadb, on both\n",
+		doctor_found(d, DOCTOR_WARN, nowhere, DOCTOR_CONFIG, "store valkey 192.0.2.10:6379    # or mariadb, on both\n",
 			     "%s takes mail for %s too: without greylag there spam comes in by it, and without a shared store each "
 			     "of the two defers anew", buf_str(&n), buf_str(&o));
 	}

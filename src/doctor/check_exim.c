@@ -2,7 +2,6 @@
 #include "doctor/doctor.h"
 #include "doctor/eximconf.h"
 
-#define GREYLAG_CONF "/etc/greylag/greylag.conf"
 #define HOW ".include /usr/share/greylag/exim/30_greylag-macros\n" \
 	"# and in the ACL for RCPT, in front of its last accept, and in that for DATA:\n" \
 	".include /usr/share/greylag/exim/greylag.acl\n"
@@ -82,7 +81,7 @@ static void check_socket(struct doctor *d, struct eximconf *c, struct place plac
 	buf_adds(&lines, "listen policy tcp ");
 	buf_addsafe(&lines, where, 200);
 	buf_addc(&lines, '\n');
-	doctor_found(d, DOCTOR_WARN, place, GREYLAG_CONF, buf_str(&lines),
+	doctor_found(d, DOCTOR_WARN, place, DOCTOR_CONFIG, buf_str(&lines),
 		     "Exim asks where GREYLAG_SOCKET says, and greylag.conf has no such listener");
 }
 
@@ -111,7 +110,7 @@ static void check_statements(struct doctor *d, struct eximconf *c)
 		doctor_found(d, DOCTOR_WARN, place, c->files[0], HOW, "an ACL names greylag, but its macros are not included");
 	if (!eximconf_asks(c, c->data[0]) && !eximconf_asks(c, c->data[1]))
 		doctor_found(d, DOCTOR_WARN, place, c->files[0], "# in the ACL for DATA, acl_smtp_data:\n.include /usr/share/greylag/exim/greylag.acl\n",
-			     "greylagd is not asked at DATA, so bounces, which it lets pass at RCPT for the sake of callouts, are never judged");
+			     "%s", DOCTOR_NO_BOUNCES);
 	check_socket(d, c, place);
 }
 

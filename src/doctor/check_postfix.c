@@ -4,7 +4,6 @@
 
 #define MAIN "/etc/postfix/main.cf"
 #define MASTER "/etc/postfix/master.cf"
-#define GREYLAG_CONF "/etc/greylag/greylag.conf"
 #define LINES_MAX (4 * POSTFIX_VALUE_MAX)	/* that are suggested; bytes may become four */
 #define SOCKET_LINE "listen policy unix %s/private/greylag mode 0660 group %s\n"
 
@@ -104,7 +103,7 @@ static void check_unix(struct walk *w, struct span path)
 	snprintf(line, sizeof line, SOCKET_LINE, p->queue, p->owner);
 	if (p->chroot && !doctor_listens_unix(p->d, buf_span(&a)) && doctor_listens_unix(p->d, buf_span(&b))) {
 		p->asked = true;
-		doctor_found(p->d, DOCTOR_BAD, (struct place){ MASTER, p->smtpd->line }, GREYLAG_CONF, line,
+		doctor_found(p->d, DOCTOR_BAD, (struct place){ MASTER, p->smtpd->line }, DOCTOR_CONFIG, line,
 			     "smtpd runs in a chroot and sees only what is below %s, not %.200s", p->queue, buf_str(&b));
 		buf_addf(&lines, "check_policy_service unix:private/greylag    # in %s, in place of ", w->name);
 		buf_addsafe(&lines, path, 200);
@@ -326,7 +325,7 @@ static void check_data(struct postfix *p)
 	doctor_service(p->d, p->queue, &where);
 	buf_addf(&b, "smtpd_data_restrictions =\n    check_policy_service { %s, timeout=10s, default_action=DUNNO }\n", buf_str(&where));
 	doctor_found(p->d, DOCTOR_WARN, (struct place){ MAIN, 0 }, MAIN, buf_str(&b),
-		     "greylagd is not asked at DATA, so bounces, which it lets pass at RCPT for the sake of callouts, are never judged");
+		     "%s", DOCTOR_NO_BOUNCES);
 }
 
 /* Restriction classes are called by tables that we do not read. */

@@ -8,6 +8,9 @@
 
 #include "config/config.h"
 
+#define DOCTOR_CONFIG "/etc/greylag/greylag.conf"
+#define DOCTOR_NO_BOUNCES "greylagd is not asked at DATA, so bounces, which it lets pass at RCPT for the sake of callouts, are never judged"
+
 enum doctor_severity { DOCTOR_OK, DOCTOR_WARN, DOCTOR_BAD };
 
 struct doctor_finding {

@@ -16,21 +16,22 @@ static const struct {
 static const char *const modifiers[] = { "add_header", "continue", "control", "delay", "endpass", "log_message", "log_reject_target",
 	"logwrite", "message", "queue", "remove_header", "set", "udpsend" };
 
-static bool contains(struct span s, const char *word)
-{
-	return s.n && memmem(s.p, s.n, word, strlen(word)) != NULL;
-}
-
-static bool name_byte(char c)
-{
-	return ascii_alpha(c) || ascii_digit(c) || c == '_';
-}
+/* Where the reading is. */
+struct reading {
+	struct eximconf *c;
+	eximconf_reader *read;
+	void *arg;
+	enum { SECTION_MAIN, SECTION_ACL, SECTION_OTHER } section;
+	unsigned depth;			/* of files that include files */
+	int acl;			/* the one that is read, -1 before the first */
+	bool in_statement;		/* its last statement goes on */
+};
 
 static struct span take_name(struct span *rest)
 {
 	size_t n = 0;
 
-	while (n < rest->n && name_byte(rest->p[n]))
+	while (n < rest->n && ascii_word(rest->p[n]))
 		n++;
 	struct span name = span_head(*rest, n);
 	*rest = span_trim(span_from(*rest, n));
@@ -73,7 +74,7 @@ static bool replace_once(struct eximconf *c, struct span text, struct buf *out)
 	buf_clear(out);
 	for (size_t i = 0; i < text.n && !out->over;) {
 		size_t n = 0;
-		while (i + n < text.n && name_byte(text.p[i + n]))
+		while (i + n < text.n && ascii_word(text.p[i + n]))
 			n++;
 		char **macro = n ? find_macro(c, span_make(text.p + i, n)) : NULL;
 		if (macro)
@@ -124,32 +125,28 @@ static bool is_macro(struct span line, struct span *name, struct span *value)
 
 /* --- ACLs ------------------------------------------------------------------------------------ */
 
-static int find_acl(const struct eximconf *c, struct span name)
+/* Its number, from now on; -1 when there are too many. */
+static int acl_number(struct eximconf *c, struct span name)
 {
 	for (unsigned i = 0; i < c->acl_count; i++)
 		if (span_eq(span_of(c->acls[i]), name))
 			return (int)i;
-	return -1;
-}
-
-static int intern_acl(struct eximconf *c, struct span name)
-{
-	int at = find_acl(c, name);
-
-	if (at >= 0 || c->acl_count == EXIM_ACLS_MAX)
-		return at;
+	if (c->acl_count == EXIM_ACLS_MAX)
+		return -1;
 	c->acls[c->acl_count] = strndup(name.p, name.n);
 	return c->acls[c->acl_count] ? (int)c->acl_count++ : -1;
 }
 
-static struct exim_statement *add_statement(struct eximconf *c, enum exim_verb verb, unsigned file, unsigned line)
+static struct exim_statement *add_statement(struct reading *r, enum exim_verb verb, unsigned file, unsigned line)
 {
-	c->in_statement = false;
-	if (c->current < 0 || c->statement_count == EXIM_STATEMENTS_MAX)
+	struct eximconf *c = r->c;
+
+	r->in_statement = false;
+	if (r->acl < 0 || c->statement_count == EXIM_STATEMENTS_MAX)
 		return NULL;
 	struct exim_statement *s = &c->statements[c->statement_count++];
-	*s = (struct exim_statement){ .verb = verb, .acl = (unsigned)c->current, .file = file, .line = line };
-	c->in_statement = verb != VERB_NONE;
+	*s = (struct exim_statement){ .verb = verb, .acl = (unsigned)r->acl, .file = file, .line = line };
+	r->in_statement = verb != VERB_NONE;
 	return s;
 }
 
@@ -174,55 +171,56 @@ static void add_condition(struct eximconf *c, struct exim_statement *s, struct s
 		return;
 	replace(c, span_trim(span_from(rest, 1)), &b);
 	rest = buf_span(&b);
-	int acl = intern_acl(c, take_name(&rest));
+	int acl = acl_number(c, take_name(&rest));
 	s->calls |= acl < 0 ? 0 : (uint64_t)1 << acl;
 }
 
-static void read_acl(struct eximconf *c, struct span line, unsigned file, unsigned at)
+static void read_acl(struct reading *r, struct span line, unsigned file, unsigned at)
 {
+	struct eximconf *c = r->c;
 	struct span rest = line, word = take_name(&rest);
 
 	if (word.n && rest.n == 1 && rest.p[0] == ':') {
-		c->current = intern_acl(c, word);
-		c->in_statement = false;
+		r->acl = acl_number(c, word);
+		r->in_statement = false;
 		return;
 	}
 	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
 		if (span_eq(word, span_of(verbs[i].word)) && (rest.n == 0 || rest.p[0] != '=')) {
-			add_statement(c, verbs[i].verb, file, at);
+			add_statement(r, verbs[i].verb, file, at);
 			line = rest;
 			break;
 		}
-	if (!c->in_statement)
+	if (!r->in_statement)
 		return;
 	struct exim_statement *s = &c->statements[c->statement_count - 1];
-	s->greylag = s->greylag || contains(line, "GREYLAG_REQUEST");
-	s->greylistd = s->greylistd || contains(line, "greylistd/socket") || contains(line, "greylag/greylistd");
+	s->greylag = s->greylag || span_has(line, span_of("GREYLAG_REQUEST"));
+	s->greylistd = s->greylistd || span_has(line, span_of("greylistd/socket")) || span_has(line, span_of("greylag/greylistd"));
 	add_condition(c, s, line);
 }
 
 /* --- Lines ------------------------------------------------------------------------------------ */
 
-static void read_file(struct eximconf *c, const char *path);
+static void read_file(struct reading *r, const char *path);
 
-static void include(struct eximconf *c, struct span path, unsigned file, unsigned at)
+static void include(struct reading *r, struct span path, unsigned file, unsigned at)
 {
 	char storage[1000];
 	struct buf b = BUF_ON(storage);
 
-	replace(c, path, &b);
+	replace(r->c, path, &b);
 	path = span_trim(span_unwrap(buf_span(&b), '"', '"'));
-	if (contains(path, "greylag-macros"))
-		c->has_macros = true;
+	if (span_has(path, span_of("greylag-macros")))
+		r->c->has_macros = true;
 	if (span_ends(path, span_of("greylag.acl"))) {
-		struct exim_statement *s = add_statement(c, VERB_NONE, file, at);
+		struct exim_statement *s = add_statement(r, VERB_NONE, file, at);
 		if (s)
 			s->greylag = true;
 		return;
 	}
 	char *name = strndup(path.p, path.n);
-	if (name && c->depth < EXIM_DEPTH_MAX)
-		read_file(c, name);
+	if (name && r->depth < EXIM_DEPTH_MAX)
+		read_file(r, name);
 	free(name);
 }
 
@@ -278,11 +276,12 @@ static void read_option(struct eximconf *c, struct span line)
 	replace(c, span_trim(span_from(rest, 1)), &b);
 	rest = buf_span(&b);
 	name = take_name(&rest);
-	*to = rest.n == 0 && name.n ? intern_acl(c, name) : -1;
+	*to = rest.n == 0 && name.n ? acl_number(c, name) : -1;
 }
 
-static void read_line(struct eximconf *c, struct nesting *n, struct span line, unsigned file, unsigned at)
+static void read_line(struct reading *r, struct nesting *n, struct span line, unsigned file, unsigned at)
 {
+	struct eximconf *c = r->c;
 	struct span rest, name, value;
 
 	if (line.p[0] == '.') {
@@ -291,7 +290,7 @@ static void read_line(struct eximconf *c, struct nesting *n, struct span line, u
 		if (!span_starts(word, span_of("include")))
 			nest(c, n, word, rest);
 		else if (n->levels[n->depth].on)
-			include(c, rest, file, at);
+			include(r, rest, file, at);
 		return;
 	}
 	if (!n->levels[n->depth].on)
@@ -301,11 +300,11 @@ static void read_line(struct eximconf *c, struct nesting *n, struct span line, u
 		add_macro(c, name, value);
 		c->has_macros = c->has_macros || span_eq(name, span_of("GREYLAG_REQUEST"));
 	} else if (span_eq(take_name(&rest), span_of("begin"))) {
-		c->section = span_eq(rest, span_of("acl")) ? SECTION_ACL : SECTION_OTHER;
-	} else if (c->section == SECTION_MAIN) {
+		r->section = span_eq(rest, span_of("acl")) ? SECTION_ACL : SECTION_OTHER;
+	} else if (r->section == SECTION_MAIN) {
 		read_option(c, line);
-	} else if (c->section == SECTION_ACL) {
-		read_acl(c, line, file, at);
+	} else if (r->section == SECTION_ACL) {
+		read_acl(r, line, file, at);
 	}
 }
 
@@ -331,20 +330,21 @@ static bool next_line(struct span *rest, unsigned *number, unsigned *at, struct 
 	return out->n > 0;
 }
 
-static void read_file(struct eximconf *c, const char *path)
+static void read_file(struct reading *r, const char *path)
 {
+	struct eximconf *c = r->c;
 	struct buf text, line = buf_heap(LINE_MAX_BYTES);
 	struct nesting n = { .levels = { { true, true } } };
 	unsigned number = 0, at = 0, file = c->file_count;
 
-	if (file < EXIM_FILES_MAX && c->read(c->arg, path, &text)) {
+	if (file < EXIM_FILES_MAX && r->read(r->arg, path, &text)) {
 		c->files[file] = strdup(path);
 		c->file_count += c->files[file] != NULL;
-		c->depth++;
+		r->depth++;
 		struct span rest = buf_span(&text);
 		while (c->file_count > file && next_line(&rest, &number, &at, &line))
-			read_line(c, &n, buf_span(&line), file, at);
-		c->depth--;
+			read_line(r, &n, buf_span(&line), file, at);
+		r->depth--;
 		buf_free(&text);
 	}
 	buf_free(&line);
@@ -355,13 +355,12 @@ static void read_file(struct eximconf *c, const char *path)
 struct eximconf *eximconf_new(const char *path, eximconf_reader *read, void *arg)
 {
 	struct eximconf *c = calloc(1, sizeof *c);
+	struct reading r = { .c = c, .read = read, .arg = arg, .acl = -1 };
 
 	if (!c)
 		return NULL;
-	c->read = read;
-	c->arg = arg;
-	c->rcpt = c->data[0] = c->data[1] = c->current = -1;
-	read_file(c, path);
+	c->rcpt = c->data[0] = c->data[1] = -1;
+	read_file(&r, path);
 	if (c->file_count == 0)
 		eximconf_free(&c);
 	return c;

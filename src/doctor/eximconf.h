@@ -29,9 +29,6 @@ struct exim_macro {
 	char *name, *value;
 };
 
-/* Gets a file's text, a heap buf that the caller frees; false when there is none. */
-typedef bool eximconf_reader(void *arg, const char *path, struct buf *text);
-
 struct eximconf {
 	struct exim_macro macros[EXIM_MACROS_MAX];
 	unsigned macro_count;
@@ -43,14 +40,10 @@ struct eximconf {
 	unsigned file_count;
 	int rcpt, data[2];		/* the ACL of acl_smtp_rcpt; of acl_smtp_data and _predata; -1: none by that name */
 	bool has_macros;		/* those that greylag's statements need */
-	/* eximconf.c's own: */
-	eximconf_reader *read;
-	void *arg;
-	enum { SECTION_MAIN, SECTION_ACL, SECTION_OTHER } section;
-	unsigned depth;
-	int current;			/* the ACL that is read, -1 before the first */
-	bool in_statement;		/* its last statement goes on */
 };
+
+/* Gets a file's text, a heap buf that the caller frees; false when there is none. */
+typedef bool eximconf_reader(void *arg, const char *path, struct buf *text);
 
 /* NULL when there is no such file, or memory is out. */
 struct eximconf *eximconf_new(const char *path, eximconf_reader *read, void *arg);
