@@ -4,7 +4,6 @@ whatever else may come over its socket."""
 import contextlib
 import os
 import pathlib
-import resource
 import shutil
 import signal
 import socket
@@ -16,7 +15,7 @@ import time
 import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Failure, Skip, Tests, ask_once, check, equal, listens_at, wait_for
+from harness import LIMIT, Failure, Skip, Tests, ask_once, check, equal, listens_at, raise_descriptors, wait_for
 from mta import TLS_RULES, Client, Session, attempt, certificate, judged_by_tls, send
 from postfix import Postfix
 from sendmail import Sendmail
@@ -542,8 +541,7 @@ def as_libmilter_does(t):
 @test
 def a_thousand_sessions_while_greylagd_hangs(t):
     d, m = alone(t, options=["--deadline", "8s"])
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_descriptors()
     d.send_signal(signal.SIGSTOP)
     wires = [Wire(m) for _ in range(1000)]
     started = time.monotonic()

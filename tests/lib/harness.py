@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -98,6 +99,13 @@ def free_port():
             reservations.append(sign.dup())
             return port
     raise Failure("no free port")
+
+
+def raise_descriptors():
+    """For this process and what it starts, up to the hard limit; returns that."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 class Daemon:

@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -15,7 +14,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
-from harness import LIMIT, Asker, Skip, Tests, ask_once, check, equal, free_port, wait_for
+from harness import LIMIT, Asker, Skip, Tests, ask_once, check, equal, free_port, raise_descriptors, wait_for
 from web import TOKEN, Web
 
 test = Tests(__doc__)
@@ -139,7 +138,7 @@ def health(t):
     try:
         wait_for(lambda: soon(w, "/healthz") == 503, "503")
         statuses = [soon(w, "/healthz") for _ in range(9)]
-        check(statuses.count(503) >= 5 and set(statuses) <= {503, None}, f"nobody waits {statuses}")
+        check(statuses.count(503) >= 8 and set(statuses) <= {503, None}, f"nobody waits, but one perhaps for the machine: {statuses}")
     finally:
         d.process.send_signal(signal.SIGCONT)
     wait_for(lambda: w.ask("/healthz").status == 200, "200 again")
@@ -440,8 +439,7 @@ def slow_client(t):
 @test
 def thousand_connections(t):
     d, w = served(t)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_descriptors()
     idle = []
     for _ in range(1000):
         s = socket.create_connection(("127.0.0.1", w.port), timeout=LIMIT)
